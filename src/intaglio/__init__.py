@@ -1,0 +1,1 @@
+"""A reproducible deep-learning workflow: download, train, fine-tune, export, prove, show, report."""

@@ -1,0 +1,1 @@
+"""Images: where their bytes come from, how they are stored, and how they become batches."""

@@ -1,0 +1,92 @@
+"""`data/raw/ROLE.tar`: a set's original files with a manifest, the same bytes whichever source they came from."""
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from intaglio.data.content import Damaged, Written, reading
+from intaglio.errors import UserError
+from intaglio.files import replacing
+
+MANIFEST = "manifest.json"
+_MEND = "run `intaglio download` again"
+
+
+@dataclass(frozen=True)
+class Raw:
+    """The set's name, and the content of each of its files by name."""
+
+    set: str
+    files: dict[str, bytes]
+
+
+def write(path: Path, name: str, files: Mapping[str, Written]) -> None:
+    """Write the originals of the set `name` as an uncompressed tar: manifest first, then the files sorted by name.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    manifest = {
+        "set": name,
+        "files": [{"name": key, "size": file.size, "sha256": file.sha256} for key, file in sorted(files.items())],
+    }
+    text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
+    with replacing(path) as temporary, tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
+        tar.addfile(_member(MANIFEST, len(text)), io.BytesIO(text.encode("ascii")))
+        for key, file in sorted(files.items()):
+            with file.path.open("rb") as content:
+                tar.addfile(_member(key, file.size), content)
+
+
+def _member(name: str, size: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)  # times, owner and group are zero by default
+    member.size, member.mode = size, 0o644
+    return member
+
+
+def read(path: Path) -> Raw:
+    """Read the originals back and hold them against the manifest.
+
+    Raises:
+        UserError: the file is missing, damaged, or not one that `download` wrote.
+    """
+    try:
+        with path.open("rb") as file, reading(str(path)), tarfile.open(fileobj=file, mode="r:") as tar:
+            contents = {member.name: _content(tar, member) for member in tar if member.isreg()}
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file; {_MEND}") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}; {_MEND}") from error
+    except Damaged as error:
+        raise UserError(f"{error}; {_MEND}") from error
+    manifest = _manifest(path, contents.pop(MANIFEST, b""))
+    for file in manifest["files"]:
+        content = contents.get(file["name"])
+        if content is None or hashlib.sha256(content).hexdigest() != file["sha256"]:
+            state = "missing" if content is None else "not what the manifest says"
+            raise UserError(f"{path}: damaged: its member {file['name']} is {state}; {_MEND}")
+    if unknown := sorted(contents.keys() - {file["name"] for file in manifest["files"]}):
+        raise UserError(f"{path}: holds {unknown[0]}, which is not in its manifest; {_MEND}")
+    return Raw(manifest["set"], contents)
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    content = tar.extractfile(member)
+    return b"" if content is None else content.read()
+
+
+def _manifest(path: Path, content: bytes) -> Any:
+    try:
+        manifest = json.loads(content)
+        if isinstance(manifest["set"], str) and all(
+            isinstance(file["name"], str) and isinstance(file["sha256"], str) for file in manifest["files"]
+        ):
+            return manifest
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise UserError(f"{path}: not written by `intaglio download`, or damaged: it has no {MANIFEST}; {_MEND}")

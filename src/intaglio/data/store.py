@@ -1,0 +1,167 @@
+"""The prepared file, `data/prepared/ROLE.safetensors`: what every later step reads.
+
+Tensors `SPLIT.images` (uint8 N x H x W x C), `SPLIT.labels` (int64 N) and `SPLIT.rows` (int64 N) for each split, and
+one metadata key `intaglio` with a sorted JSON string: the order of several keys is random in a safetensors file.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from intaglio.errors import UserError
+from intaglio.files import replacing
+
+SplitName = Literal["train", "validation", "test"]
+_KEY = "intaglio"
+_MEND = "run `intaglio prepare` again"
+# A channel that never changes would be divided by zero; one step of a byte is the smallest change there can be.
+_SMALLEST_STD = 1 / 255
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the file says of itself.
+
+    Attributes:
+        set: name in the catalogue.
+        classes: names in the order of the labels.
+        flip: whether mirrored images may be used for training.
+        mean: of each channel of the training split, in 0..1.
+        std: standard deviation, likewise; never 0.
+    """
+
+    set: str
+    classes: tuple[str, ...]
+    flip: bool
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Some images with their labels.
+
+    Attributes:
+        images: uint8 N x H x W x C.
+        labels: int64 N.
+        rows: int64 N: the image's index in the original file order, training files before test files.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    rows: np.ndarray
+
+
+def moments(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel of uint8 N x H x W x C images, in 0..1.
+
+    Both come from counts of the 256 values, so that the result is exact and does not depend on an order of addition.
+    """
+    values = np.arange(256) / 255
+    means, stds = [], []
+    for channel in range(images.shape[-1]):
+        counts = np.bincount(images[..., channel].ravel(), minlength=256)
+        mean = float(np.sum(counts * values) / counts.sum())
+        variance = float(np.sum(counts * (values - mean) ** 2) / counts.sum())
+        means.append(mean)
+        stds.append(max(variance**0.5, _SMALLEST_STD))
+    return tuple(means), tuple(stds)
+
+
+def write(path: Path, facts: Facts, splits: Mapping[SplitName, Split]) -> None:
+    """Write the prepared file, whole or not at all.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    # safetensors writes an array's memory as it lies there: another order of axes would come back as other values.
+    tensors = {
+        f"{name}.{part}": np.ascontiguousarray(getattr(split, part))
+        for name, split in splits.items()
+        for part in ("images", "labels", "rows")
+    }
+    content = save(tensors, {_KEY: json.dumps(asdict(facts), sort_keys=True, ensure_ascii=False)})
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+class Prepared:
+    """An opened prepared file; a split is read when it is asked for."""
+
+    def __init__(self, path: Path, facts: Facts) -> None:
+        """Use `open_prepared`, which checks the file."""
+        self.path = path
+        self.facts = facts
+
+    def split(self, name: SplitName) -> Split:
+        """Read one split from the file.
+
+        Raises:
+            UserError: a label has no class.
+        """
+        with safe_open(self.path, framework="numpy") as file:
+            split = Split(*(file.get_tensor(f"{name}.{part}") for part in ("images", "labels", "rows")))
+        if split.labels.min() < 0 or split.labels.max() >= len(self.facts.classes):
+            raise UserError(f"{self.path}: damaged: {name}.labels has a label without a class; {_MEND}")
+        return split
+
+
+def open_prepared(path: Path) -> Prepared:
+    """Open a prepared file and check that its parts fit together.
+
+    Raises:
+        UserError: there is no such file, it is not one that `prepare` wrote, or it is damaged.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            facts = _facts((file.metadata() or {}).get(_KEY))
+            tensors = {}
+            for name in file.keys():  # noqa: SIM118  (a file handle, not a dictionary)
+                part = file.get_slice(name)
+                tensors[name] = (part.get_dtype(), tuple(part.get_shape()))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file; run `intaglio prepare` first") from error
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}: damaged, or not a safetensors file: {error}; {_MEND}") from error
+    if facts is None:
+        raise UserError(f"{path}: not written by `intaglio prepare`: its facts are missing or incomplete; {_MEND}")
+    if problem := _misfit(tensors, facts):
+        raise UserError(f"{path}: {problem}; {_MEND}")
+    return Prepared(path, facts)
+
+
+def _facts(text: str | None) -> Facts | None:
+    try:
+        values: dict[str, Any] = json.loads(text or "")
+        return Facts(
+            set=str(values["set"]),
+            classes=tuple(map(str, values["classes"])),
+            flip=bool(values["flip"]),
+            mean=tuple(map(float, values["mean"])),
+            std=tuple(map(float, values["std"])),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _misfit(tensors: Mapping[str, tuple[str, tuple[int, ...]]], facts: Facts) -> str | None:
+    """What is wrong with the tensors' names, types or shapes, if anything."""
+    names = get_args(SplitName)
+    if set(tensors) != {f"{name}.{part}" for name in names for part in ("images", "labels", "rows")}:
+        return f"its tensors are {', '.join(sorted(tensors)) or 'none'}, not those of a prepared file"
+    size = tensors["train.images"][1][1:]
+    for name in names:
+        (kind, shape), labels, rows = (tensors[f"{name}.{part}"] for part in ("images", "labels", "rows"))
+        if kind != "U8" or len(shape) != 4 or 0 in shape or shape[1:] != size:
+            return f"{name}.images is {kind} {list(shape)}, not bytes of N x H x W x C like the training images"
+        if labels != ("I64", shape[:1]) or rows != ("I64", shape[:1]):
+            return f"{name}.labels and {name}.rows do not fit the {shape[0]} images"
+        if not shape[3] == len(facts.mean) == len(facts.std):
+            return f"its images have {shape[3]} channels, its mean and std {len(facts.mean)} and {len(facts.std)}"
+    return None

@@ -1,0 +1,50 @@
+"""A network as an ONNX file: one file, checked, the same bytes every time."""
+
+import contextlib
+import io
+import logging
+import warnings
+from pathlib import Path
+
+import onnx
+import onnx_ir
+import torch
+from onnx_ir.passes.common import ClearMetadataAndDocStringPass
+
+from intaglio.files import replacing
+from intaglio.models.checkpoint import Card
+from intaglio.models.network import Network
+
+
+def export(network: Network, card: Card, path: Path, opset: int) -> None:
+    """Write a network in evaluation mode, on the CPU, as ONNX.
+
+    The input `images` is float32 `batch`×C×H×W, normalised; the output `logits` is float32 `batch`×K. The file's
+    metadata tell class names, normalisation (mean and standard deviation of values in 0..1) and input size.
+    The exporter's stack traces are left out: they hold paths, and would change with every edited line.
+    """
+    # Two images: with one, the exporter takes the batch for a constant.
+    example = torch.zeros(2, *card.shape)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        # The exporter warns of its own deprecated calls and prints its stages; both help nobody here.
+        warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        program = torch.onnx.export(
+            network.eval(),
+            (example,),
+            dynamo=True,
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes=({0: "batch"},),
+            opset_version=opset,
+            external_data=False,
+            verbose=False,
+        )
+    assert program is not None
+    model = ClearMetadataAndDocStringPass()(program.model).model
+    model.metadata_props.clear()
+    model.metadata_props.update(card.described())
+    proto = onnx_ir.to_proto(model)
+    onnx.checker.check_model(proto, full_check=True)
+    with replacing(path) as temporary:
+        temporary.write_bytes(proto.SerializeToString(deterministic=True))

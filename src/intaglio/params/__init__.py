@@ -1,0 +1,1 @@
+"""The settings in params.yaml: one pydantic model a section, one reader for every tool."""

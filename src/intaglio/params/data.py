@@ -1,0 +1,41 @@
+"""`data`: which images the two roles use, and how they are split."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from intaglio.params.section import Section
+
+SetName = Literal["fashion_mnist", "digits", "cifar10"]
+Role = Literal["base", "target"]
+ROLES: tuple[Role, ...] = ("base", "target")
+
+
+class Split(Section):
+    """How a set's images are divided. Every share is taken from each class alike."""
+
+    validation: float = Field(gt=0, lt=1, description="Share of the images that are not for testing.")
+    test: Literal["official"] | Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="official, or for a set without a test split the share to hold out, the same whatever the seed."
+    )
+
+
+class DataSet(Section):
+    """One role's images."""
+
+    set: SetName
+    source: str | None = Field(
+        description="null, or what to try first: a file, or a file:// or https:// address; an own file's checksum "
+        "is appended as #sha256=HEX."
+    )
+    per_class: Literal["all"] | Annotated[int, Field(ge=1)] = Field(
+        description="Labelled training images of each class to use, chosen by the seed."
+    )
+    split: Split
+
+
+class Data(Section):
+    """`data`: the set trained on first, and the set fine-tuned on."""
+
+    base: DataSet
+    target: DataSet

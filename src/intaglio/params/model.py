@@ -1,0 +1,34 @@
+"""The networks that can be chosen, with their sizes."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from intaglio.params.section import Section
+
+Width = Annotated[int, Field(ge=1)]
+
+
+class Speednet(Section):
+    """A whitened three-block convolutional network."""
+
+    name: Literal["speednet"]
+    widths: Annotated[list[Width], Field(min_length=3, max_length=3)] = Field(description="Channels of each block.")
+
+
+class ArticleCNN(Section):
+    """The article's network: one convolution, one pooling, two linear layers."""
+
+    name: Literal["article_cnn"]
+    filters: Width = Field(description="Channels of the convolution (32 in the article).")
+    hidden: Width = Field(description="Units of the hidden layer (128 in the article).")
+
+
+class ArticleMLP(Section):
+    """The article's first network: linear layers with ReLU between them."""
+
+    name: Literal["article_mlp"]
+    hidden: Annotated[list[Width], Field(min_length=1)] = Field(description="Units of each hidden layer.")
+
+
+Model = Annotated[Speednet | ArticleCNN | ArticleMLP, Field(discriminator="name")]

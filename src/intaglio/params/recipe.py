@@ -1,0 +1,56 @@
+"""What `train` and `finetune` share: how a network is trained."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from intaglio.params.section import Section
+
+
+class SGD(Section):
+    """Stochastic gradient descent with Nesterov momentum."""
+
+    name: Literal["sgd"]
+    learning_rate: float = Field(gt=0, description="Peak, per step.")
+    momentum: float = Field(gt=0, lt=1)
+    weight_decay: float = Field(ge=0, description="Not applied to biases and normalisation.")
+
+
+class AdamW(Section):
+    """Adam with decoupled weight decay."""
+
+    name: Literal["adamw"]
+    learning_rate: float = Field(gt=0, description="Peak, per step.")
+    betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
+    weight_decay: float = Field(ge=0, description="Not applied to biases and normalisation.")
+
+
+Optimizer = Annotated[SGD | AdamW, Field(discriminator="name")]
+
+
+class Schedule(Section):
+    """The learning rate over the run, as shares of its peak."""
+
+    warmup: float = Field(ge=0, lt=1, description="Share of all steps in which the rate rises linearly from 0.")
+    decay: Literal["cosine", "linear"]
+    final: float = Field(ge=0, le=1, description="Learning rate of the last step, as a share of the peak.")
+
+
+class Augment(Section):
+    """Random changes of the training images, new in every epoch."""
+
+    shift: int = Field(ge=0, description="Pixels, at most, in each direction.")
+    flip: bool = Field(description="Mirror half of the images, where the set allows it (not for digits).")
+
+
+class Recipe(Section):
+    """The training loop's settings."""
+
+    epochs: int = Field(ge=1, description="Passes over the training images.")
+    batch_size: int = Field(ge=2, description="Images a step, at most.")
+    optimizer: Optimizer
+    schedule: Schedule
+    label_smoothing: float = Field(ge=0, lt=1)
+    clip_norm: Annotated[float, Field(gt=0)] | None = Field(description="Largest norm of a step's gradient, or null.")
+    augment: Augment
+    keep: Literal["last", "best"] = Field(description="Weights kept: the last epoch's, or validation's best.")

@@ -1,0 +1,1 @@
+"""What a result was made from, and how both workflow tools come to know it."""

@@ -1,0 +1,202 @@
+"""The page's figures as SVG text, each once for light and once for dark surroundings; the same bytes every time."""
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.style import context
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+Colour = Literal["blue", "orange"]
+
+# A bin with fewer test images than this says little, and is drawn pale.
+FEW = 10
+
+
+@dataclass(frozen=True)
+class Theme:
+    """The colours of a figure. Blue and orange stay apart for colour-blind eyes (after Okabe and Ito)."""
+
+    ink: str
+    grid: str
+    paper: str
+    blue: str
+    orange: str
+
+
+LIGHT = Theme(ink="#33383f", grid="#dfe2e6", paper="#ffffff", blue="#0068a8", orange="#c8550c")
+DARK = Theme(ink="#c3c9d1", grid="#363c45", paper="#1b1f25", blue="#5db4ef", orange="#f29b4b")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as SVG for both surroundings, and what it shows in words."""
+
+    light: bytes
+    dark: bytes
+    text: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A training run to be drawn; `epochs` as `tables.read_epochs` gives them, `kept_epoch` whose weights were kept."""
+
+    name: str
+    colour: Colour
+    epochs: pd.DataFrame
+    kept_epoch: int
+
+
+def curves(runs: Sequence[Curve], metric: str, title: str) -> Picture:
+    """A metric by epoch; training dashed, validation solid, the kept epoch marked.
+
+    Args:
+        runs: the runs to lay over each other.
+        metric: `loss`, `accuracy`, `learning_rate` or `gradient_norm`.
+        title: what to write above.
+    """
+    split = f"validation_{metric}" in runs[0].epochs.columns
+    same = not split and len(runs) > 1 and all(run.epochs[metric].equals(runs[0].epochs[metric]) for run in runs)
+    shown = runs[:1] if same else runs
+
+    def draw(axes: Axes, theme: Theme) -> None:
+        for run in shown:
+            colour = getattr(theme, run.colour)
+            epoch = run.epochs["epoch"]
+            marker = "o" if len(epoch) < 3 else None
+            style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 3.5, "clip_on": False}
+            if split:
+                kept = run.kept_epoch
+                solid, dashed = run.epochs[f"validation_{metric}"], run.epochs[f"train_{metric}"]
+                axes.plot(epoch, dashed, linestyle=(0, (3, 1.6)), linewidth=1.3, label=f"{run.name}, training", **style)
+                axes.plot(epoch, solid, linewidth=1.9, label=f"{run.name}, validation", **style)
+                axes.plot([kept], [solid[kept - 1]], "o", color=colour, markersize=6, clip_on=False)
+            else:
+                name = " and ".join(each.name for each in runs) if same else run.name
+                values = run.epochs[metric].where(np.isfinite(run.epochs[metric]))
+                axes.plot(epoch, values, linewidth=1.9, label=name, **style)
+        last = max(len(run.epochs) for run in runs)
+        axes.set_xlim((0.5, 1.5) if last == 1 else (1, last))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.set_xlabel("epoch")
+        if metric == "accuracy":
+            axes.yaxis.set_major_formatter(_percent)
+        if metric == "loss" and _far_apart(
+            [run.epochs[f"{part}_loss"] for run in runs for part in ("train", "validation")]
+        ):
+            axes.set_yscale("log")
+            axes.set_ylabel("logarithmic scale")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_locator(NullLocator())
+        if not split:
+            axes.set_ylim(bottom=0)
+        axes.figure.legend(loc="outside upper left", ncols=2, borderaxespad=0.2)
+
+    return _picture(draw, (4.8, 3.3), f"{title} by epoch: {', '.join(run.name for run in runs)}")
+
+
+def reliability(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], bins: int, name: str) -> Picture:
+    """How many of the predictions were right, for bins of confidence of equal width; a bin's paleness is its emptiness.
+
+    Args:
+        confidence: N shares.
+        right: N, whether the prediction is the label.
+        bins: how many.
+        name: the network's.
+    """
+    which = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    count = np.bincount(which, minlength=bins)
+    used = np.flatnonzero(count)
+    share = np.bincount(which, weights=right, minlength=bins)[used] / count[used]
+
+    def draw(axes: Axes, theme: Theme) -> None:
+        axes.plot([0, 1], [0, 1], linestyle=(0, (3, 1.6)), linewidth=1.2, color=theme.ink, label="perfectly calibrated")
+        bars = axes.bar(used / bins, share, 1 / bins, align="edge", color=theme.blue, edgecolor=theme.paper, zorder=1)
+        for bar, size in zip(bars, count[used], strict=True):
+            bar.set_alpha(1.0 if size >= FEW else 0.35)
+        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="predictions that are right")
+        axes.xaxis.set_major_formatter(_percent)
+        axes.yaxis.set_major_formatter(_percent)
+        axes.set_axisbelow(True)
+        axes.figure.legend(loc="outside upper left", borderaxespad=0.2)
+
+    return _picture(draw, (4.8, 3.9), f"Share of right predictions by confidence: {name}")
+
+
+def heatmap(shares: npt.NDArray[np.float64], name: str) -> Picture:
+    """A confusion matrix that is too large for numbers.
+
+    Args:
+        shares: K×K; each row sums to 1, or to 0 when the class has no test image.
+        name: the network's.
+    """
+
+    def draw(axes: Axes, theme: Theme) -> None:
+        scale = LinearSegmentedColormap.from_list("share", [theme.paper, theme.blue])
+        # The square root lets the rare mistakes be seen beside the diagonal.
+        image = axes.imshow(np.sqrt(shares), cmap=scale, vmin=0, vmax=1, interpolation="nearest")
+        axes.grid(False)
+        axes.set(xlabel="predicted class, by number", ylabel="actual class, by number")
+        bar = axes.figure.colorbar(image, ax=axes, shrink=0.8, ticks=np.sqrt([0, 0.01, 0.1, 0.25, 0.5, 1]))
+        bar.ax.set_yticklabels(["0 %", "1 %", "10 %", "25 %", "50 %", "100 %"])
+        bar.outline.set_visible(False)
+
+    return _picture(draw, (5.4, 4.6), f"Confusion matrix: {name}")
+
+
+def _far_apart(series: Sequence["pd.Series[float]"]) -> bool:
+    """Whether one high value would press all others flat on a linear scale, and a logarithmic one is possible."""
+    lowest, highest = min(values.min() for values in series), max(values.max() for values in series)
+    return bool(lowest > 0 and 10 * lowest < highest)
+
+
+def _percent(share: float, _position: float) -> str:
+    """A tick's label."""
+    return f"{100 * share:.4g} %"
+
+
+def _picture(draw: Callable[[Axes, Theme], None], size: tuple[float, float], text: str) -> Picture:
+    return Picture(_svg(draw, LIGHT, size), _svg(draw, DARK, size), text)
+
+
+def _svg(draw: Callable[[Axes, Theme], None], theme: Theme, size: tuple[float, float]) -> bytes:
+    with context(["default", _style(theme)]):
+        figure = Figure(figsize=size, layout="constrained")
+        draw(figure.subplots(), theme)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def _style(theme: Theme) -> dict[str, Any]:
+    """Settings over matplotlib's defaults, so that a user's own matplotlibrc changes nothing."""
+    return {
+        "svg.hashsalt": "intaglio",
+        "svg.fonttype": "path",
+        "font.family": "DejaVu Sans",
+        "font.size": 10,
+        "text.color": theme.ink,
+        "axes.labelcolor": theme.ink,
+        "axes.edgecolor": theme.grid,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.color": theme.grid,
+        "grid.linewidth": 0.8,
+        "xtick.color": theme.grid,
+        "ytick.color": theme.grid,
+        "xtick.labelcolor": theme.ink,
+        "ytick.labelcolor": theme.ink,
+        "legend.frameon": False,
+        "legend.fontsize": 9,
+        "legend.handlelength": 2.4,
+        "savefig.facecolor": "none",
+    }

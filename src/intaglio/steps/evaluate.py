@@ -1,0 +1,65 @@
+"""evaluate: a network's answers on the test split, once."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+KEYS = ("compute", "evaluate")
+
+
+def run(
+    *,
+    params: Annotated[Path, "settings (params.yaml)"],
+    model: Annotated[Literal["base", "finetuned"], "which network this is"],
+    checkpoint: Annotated[Path, "network to score (safetensors)"],
+    data: Annotated[Path, "prepared images whose test split to use"],
+    scores: Annotated[Path, "scores to write (JSON)"],
+    confusion: Annotated[Path, "confusion matrix to write (CSV)"],
+    predictions: Annotated[Path, "a row for each test image to write (CSV)"],
+) -> None:
+    """Score a network on the test split."""
+    import pandas as pd
+
+    from intaglio.data.batches import Normaliser, for_scoring
+    from intaglio.data.store import open_prepared
+    from intaglio.files import write_json, write_text
+    from intaglio.logs import logger
+    from intaglio.models.checkpoint import load
+    from intaglio.params.compute import Compute, Seed
+    from intaglio.params.data import Data
+    from intaglio.params.evaluate import Evaluate
+    from intaglio.params.reader import Params
+    from intaglio.training import scores as score
+    from intaglio.training.loop import predict
+    from intaglio.training.machine import use
+
+    settings = Params(params)
+    seed, compute = settings.get("seed", Seed), settings.get("compute", Compute)
+    settings.get("data", Data)
+    how: Evaluate = settings.get("evaluate", Evaluate)
+
+    (network, card), prepared = load(checkpoint), open_prepared(data)
+    card.must_fit(checkpoint, prepared.facts.classes, data)
+    machine = use(compute, seed).exact()
+    machine.place(network)
+    normalise = Normaliser(card.mean, card.std)
+    batches = for_scoring(prepared, "test", card.shape[1:], normalise, batch_size=how.batch_size, device=machine.device)
+    logits, labels = (tensor.numpy() for tensor in predict(network, batches, machine))
+
+    names = list(card.classes)
+    found = score.overall(logits, labels)
+    calibration = {"calibration_error": score.calibration_error(logits, labels, how.calibration_bins)}
+    write_json(scores, found | calibration | score.by_class(logits, labels, names))
+
+    matrix = pd.DataFrame(score.confusion(logits, labels, len(names)), index=names, columns=names)
+    write_text(confusion, matrix.to_csv(index_label="actual", lineterminator="\n"))
+    rows = pd.DataFrame(
+        {
+            "image": prepared.split("test").rows,
+            "label": [names[label] for label in labels],
+            "prediction": [names[label] for label in logits.argmax(1)],
+            "confidence": score.confidences(logits),
+        }
+    )
+    write_text(predictions, rows.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
+    low, high = (100 * found["interval"][end] for end in ("low", "high"))
+    logger.info("%s: test accuracy %.2f %% (95 %%: %.2f to %.2f)", model, 100 * found["accuracy"], low, high)

@@ -1,0 +1,80 @@
+"""finetune: the trained network to the target set's classes, beside the same network from random weights."""
+
+from pathlib import Path
+from typing import Annotated
+
+KEYS = ("seed", "compute", "finetune")
+
+
+def run(
+    *,
+    params: Annotated[Path, "settings (params.yaml)"],
+    base: Annotated[Path, "checkpoint to start from (safetensors)"],
+    data: Annotated[Path, "prepared target images to learn from"],
+    checkpoint: Annotated[Path, "fine-tuned weights to write (safetensors)"],
+    epochs: Annotated[Path, "metrics of each epoch to write (CSV)"],
+    summary: Annotated[Path, "summary of the run to write (JSON)"],
+    scratch_epochs: Annotated[Path, "metrics of the run from random weights to write (CSV)"],
+    scratch_summary: Annotated[Path, "summary of the run from random weights to write (JSON)"],
+) -> None:
+    """Fine-tune the trained network on the target set."""
+    import torch
+
+    from intaglio.data.batches import for_scoring, for_training, normaliser
+    from intaglio.data.store import open_prepared
+    from intaglio.files import write_json
+    from intaglio.models.build import build, initialise
+    from intaglio.models.checkpoint import Card, load, save
+    from intaglio.models.surgery import adapt_channels, freeze, replace_head
+    from intaglio.params.compute import Compute, Seed
+    from intaglio.params.data import Data
+    from intaglio.params.finetune import Finetune
+    from intaglio.params.reader import Params
+    from intaglio.training.history import write_history
+    from intaglio.training.loop import fit, predict
+    from intaglio.training.machine import use
+    from intaglio.training.scores import overall
+
+    settings = Params(params)
+    seed, compute = settings.get("seed", Seed), settings.get("compute", Compute)
+    settings.get("data", Data)
+    recipe: Finetune = settings.get("finetune", Finetune)
+
+    (network, origin), prepared, machine = load(base), open_prepared(data), use(compute, seed)
+    facts, normalise, size = prepared.facts, normaliser(prepared), origin.shape[1:]
+    training = for_training(prepared, size, recipe, section="finetune", seed=seed, device=machine.device)
+    validation = for_scoring(
+        prepared, "validation", size, normalise, batch_size=recipe.batch_size, device=machine.device
+    )
+    channels = prepared.split("train").images.shape[3]
+    card = Card(origin.model, (channels, *size), origin.channels, facts.classes, facts.mean, facts.std, facts.set)
+
+    adapt_channels(network, origin.shape[0], channels)
+    replace_head(network, len(facts.classes))
+    freeze(network, recipe.freeze)
+    machine.place(network)
+    rates = {"backbone": recipe.old_layers_rate}
+    result = fit(network, training, validation, recipe, machine, name="finetuned", rates=rates)
+    described = result.summary(network, training, validation, machine) | {"model": origin.config.name}
+
+    scratch_rows, scratch_described = [], {"skipped": True}
+    if recipe.compare_from_scratch:
+        torch.manual_seed(seed)
+        scratch = build(origin.config, origin.shape, len(facts.classes))
+        adapt_channels(scratch, origin.shape[0], channels)
+        initialise(scratch, training.sample())
+        machine.place(scratch)
+        control = fit(scratch, training, validation, recipe, machine, name="scratch", rates={})
+        test = for_scoring(prepared, "test", size, normalise, batch_size=recipe.batch_size, device=machine.device)
+        logits, labels = predict(scratch, test, machine.exact())
+        scratch_rows = control.rows
+        scratch_described = control.summary(scratch, training, validation, machine) | {
+            "model": origin.config.name,
+            "test": overall(logits.numpy(), labels.numpy()),
+        }
+
+    save(checkpoint, network, card)
+    write_history(epochs, result.rows)
+    write_json(summary, described)
+    write_history(scratch_epochs, scratch_rows)
+    write_json(scratch_summary, scratch_described)

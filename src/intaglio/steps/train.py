@@ -1,0 +1,54 @@
+"""train: the base set to a trained network."""
+
+from pathlib import Path
+from typing import Annotated
+
+KEYS = ("seed", "compute", "train")
+
+
+def run(
+    *,
+    params: Annotated[Path, "settings (params.yaml)"],
+    data: Annotated[Path, "prepared base images to learn from"],
+    checkpoint: Annotated[Path, "trained weights to write (safetensors)"],
+    epochs: Annotated[Path, "metrics of each epoch to write (CSV)"],
+    summary: Annotated[Path, "summary of the run to write (JSON)"],
+) -> None:
+    """Train a network on the base set."""
+    from intaglio.data.batches import for_scoring, for_training, normaliser
+    from intaglio.data.store import open_prepared
+    from intaglio.files import write_json
+    from intaglio.models.build import build, initialise
+    from intaglio.models.checkpoint import Card, save
+    from intaglio.params.compute import Compute, Seed
+    from intaglio.params.data import Data
+    from intaglio.params.reader import Params
+    from intaglio.params.train import Train
+    from intaglio.training.history import write_history
+    from intaglio.training.loop import fit
+    from intaglio.training.machine import use
+
+    settings = Params(params)
+    seed, compute = settings.get("seed", Seed), settings.get("compute", Compute)
+    settings.get("data", Data)
+    recipe: Train = settings.get("train", Train)
+
+    prepared, machine = open_prepared(data), use(compute, seed)
+    facts, normalise = prepared.facts, normaliser(prepared)
+    _, height, width, channels = prepared.split("train").images.shape
+    size = (height, width)
+    training = for_training(prepared, size, recipe, section="train", seed=seed, device=machine.device)
+    validation = for_scoring(
+        prepared, "validation", size, normalise, batch_size=recipe.batch_size, device=machine.device
+    )
+
+    network = build(recipe.model, (channels, *size), len(facts.classes))
+    initialise(network, training.sample())
+    machine.place(network)
+    result = fit(network, training, validation, recipe, machine, name="base", rates={})
+
+    model = recipe.model.model_dump()
+    card = Card(model, (channels, *size), channels, facts.classes, facts.mean, facts.std, facts.set)
+    save(checkpoint, network, card)
+    write_history(epochs, result.rows)
+    write_json(summary, result.summary(network, training, validation, machine) | {"model": recipe.model.name})

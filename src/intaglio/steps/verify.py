@@ -1,0 +1,53 @@
+"""verify: the ONNX file and PyTorch on the whole test split."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+KEYS = ("compute.threads", "verify")
+
+
+def run(
+    *,
+    params: Annotated[Path, "settings (params.yaml)"],
+    model: Annotated[Literal["base", "finetuned"], "which network this is"],
+    checkpoint: Annotated[Path, "network as PyTorch has it (safetensors)"],
+    onnx: Annotated[Path, "network as ONNX has it"],
+    data: Annotated[Path, "prepared images whose test split to use"],
+    parity: Annotated[Path, "differences to write (JSON)"],
+) -> None:
+    """Prove that the ONNX file computes what PyTorch computes."""
+    import torch
+
+    from intaglio.data.batches import Normaliser, to_tensor
+    from intaglio.data.store import open_prepared
+    from intaglio.errors import UserError
+    from intaglio.exchange.parity import compare, open_session, summarise
+    from intaglio.files import write_json
+    from intaglio.logs import logger
+    from intaglio.models.checkpoint import load
+    from intaglio.params.compute import Compute
+    from intaglio.params.reader import Params
+    from intaglio.params.verify import Verify
+
+    settings = Params(params)
+    compute: Compute = settings.get("compute", Compute)
+    gate: Verify = settings.get("verify", Verify)
+    torch.set_num_threads(compute.threads)
+
+    (network, card), prepared = load(checkpoint), open_prepared(data)
+    card.must_fit(checkpoint, prepared.facts.classes, data)
+    test = prepared.split("test")
+    images, normalise = to_tensor(test.images, card.shape[1:]), Normaliser(card.mean, card.std)
+    session = open_session(onnx, card, compute.threads)
+    results = [compare(network, session, images, normalise, size) for size in gate.batch_sizes]
+
+    found = summarise(results, test.labels, test.rows)
+    agreement, difference, worst = found["agreement"], found["max_difference"], found["worst"]
+    logger.info("%s: top-1 agreement %.4f %%, largest difference %.3g", model, 100 * agreement, difference)
+    if agreement < gate.min_agreement or not difference <= gate.max_difference:
+        raise UserError(
+            f"{onnx}: does not compute what {checkpoint} computes: agreement {agreement} (least "
+            f"{gate.min_agreement}), largest difference {difference:.3g} (most {gate.max_difference}) at test image "
+            f"{worst['image']}, batch size {worst['batch_size']}; export again, or look at verify in {params}"
+        )
+    write_json(parity, found)

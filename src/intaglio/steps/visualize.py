@@ -1,0 +1,36 @@
+"""visualize: pictures of a network, as Netron draws it."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+KEYS = ("visualize",)
+
+SWITCHED_OFF = """\
+Pictures are switched off (visualize.pictures: false in params.yaml).
+To have them, set it to true and run the workflow again.
+To look at this network in Netron: intaglio view {model}"""
+
+
+def run(
+    *,
+    params: Annotated[Path, "settings (params.yaml)"],
+    model: Annotated[Literal["base", "finetuned"], "which network this is"],
+    onnx: Annotated[Path, "network to draw (ONNX)"],
+    svg: Annotated[Path, "picture to write, as SVG"],
+    png: Annotated[Path, "picture to write, as PNG"],
+) -> None:
+    """Draw a network's graph as SVG and PNG."""
+    from intaglio.files import replacing
+    from intaglio.logs import logger
+    from intaglio.params.reader import Params
+    from intaglio.params.visualize import Visualize
+    from intaglio.viewing.note import note
+    from intaglio.viewing.pictures import draw
+
+    how: Visualize = Params(params).get("visualize", Visualize)
+    with replacing(svg) as new_svg, replacing(png) as new_png:
+        if how.pictures:
+            draw(onnx, new_svg, new_png)
+        else:
+            note(new_svg, new_png, SWITCHED_OFF.format(model=model))
+    logger.info("%s: %s and %s", model, svg, png)

@@ -1,0 +1,1 @@
+"""Commands that are no steps: they make nothing that the workflow declares."""

@@ -1,0 +1,85 @@
+"""The machine that a step computes on: device, arithmetic, threads, and the same result every time."""
+
+import os
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from intaglio.errors import UserError
+from intaglio.params.compute import Compute
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A device, and the type that its matrices are multiplied in while training."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Mixed precision: weights stay fp32, convolutions and products are done in `dtype`."""
+        return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not torch.float32)
+
+    def exact(self) -> "Machine":
+        """The same device in fp32, for figures that have to hold for the exported network too."""
+        return Machine(self.device, torch.float32)
+
+    def scaler(self) -> torch.amp.GradScaler:
+        """A gradient scaler; it does nothing but for fp16, whose range is too short for small gradients."""
+        return torch.amp.GradScaler(self.device.type, enabled=self.dtype is torch.float16)
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """Move a network here, its filters laid out channels last (faster on CPUs and on tensor cores)."""
+        return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def use(compute: Compute, seed: int) -> Machine:
+    """Choose the device and precision, fix the threads, seed torch and ask for deterministic algorithms.
+
+    Raises:
+        UserError: the device or the precision is not to be had here.
+    """
+    # cuBLAS is deterministic only with a fixed workspace, asked for before CUDA starts.
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    torch.set_num_threads(compute.threads)
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.manual_seed(seed)
+    device = _device(compute.device)
+    return Machine(torch.device(device), DTYPES[_precision(compute.precision, device)])
+
+
+def _device(wanted: str) -> str:
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return next(name for name, available in there.items() if available)
+    if not there[wanted]:
+        names = ", ".join(name for name, available in there.items() if available)
+        raise UserError(f"params.yaml: compute.device: {wanted} is not to be had on this machine; use auto or {names}")
+    return wanted
+
+
+def _precision(wanted: str, device: str) -> str:
+    if wanted == "auto":
+        match device:
+            case "cuda":
+                return "bf16" if torch.cuda.get_device_capability() >= (8, 0) else "fp16"
+            case "cpu":
+                return "bf16" if _cpu_multiplies_bf16() else "fp32"
+            case _:
+                return "fp32"
+    if wanted == "fp16" and device == "cpu":
+        raise UserError("params.yaml: compute.precision: fp16 is slow and imprecise on a CPU; use auto, bf16 or fp32")
+    return wanted
+
+
+def _cpu_multiplies_bf16() -> bool:
+    """Whether the processor has AMX or AVX-512 instructions for bf16, and oneDNN has not been told to avoid them."""
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
+    if limit not in ("ALL", "DEFAULT") and "BF16" not in limit and "AMX" not in limit:
+        return False
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())

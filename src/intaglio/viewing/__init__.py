@@ -1,0 +1,1 @@
+"""Netron: the interactive viewer, and pictures taken from it."""

@@ -1,0 +1,111 @@
+"""What the Snakefile needs: the settings, each rule's share of them, and code files that are up to date."""
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TextIO
+
+from snakemake.exceptions import WorkflowError
+
+import intaglio
+from intaglio.errors import UserError
+from intaglio.params.reader import Params
+from intaglio.params.schema import Everything
+from intaglio.preflight import check_settings
+from intaglio.provenance.lock import HOLDER, claim, is_free
+from intaglio.provenance.sync import tell_dvc, tell_snakemake
+from intaglio.steps.code import refresh
+
+PARAMS = Path("params.yaml")
+SOURCE, LOCK, CODE = Path("src/intaglio"), Path("requirements.lock"), Path("workflow/code")
+
+# The clone's lock, open as long as this process lives.
+_HELD: list[TextIO] = []
+
+
+def start(workflow: Any, config: Mapping[str, Any]) -> Everything:
+    """Check all settings, and bring `workflow/code/` and Snakemake's record up to date, before it decides what to run.
+
+    Only the process that the user started does the latter, not a job's own reading of the Snakefile, and not while a
+    run is active in the clone.
+
+    Raises:
+        WorkflowError: the settings or the source are wrong; Snakemake prints its one line.
+    """
+    if config:
+        raise WorkflowError(
+            f"--config {' '.join(config)}: settings live in {PARAMS}, for both tools; change them there"
+        )
+    try:
+        settings = check_settings(PARAMS)
+        _check_installation()
+        if workflow.is_main_process and is_free():
+            refresh(SOURCE, LOCK, CODE)
+            tell_snakemake()
+    except UserError as error:
+        raise WorkflowError(str(error)) from error
+    return settings
+
+
+def _check_installation() -> None:
+    """Refuse to run another clone's package under this clone's name: its results would be recorded as this code's."""
+    running = Path(intaglio.__file__).parent
+    if running.resolve() != SOURCE.resolve():
+        raise UserError(f"{SOURCE}: the package that runs is {running}; run `make setup` here, or activate its .venv")
+
+
+def hold() -> None:
+    """Take the clone's lock until this process ends, and let its steps know.
+
+    Raises:
+        WorkflowError: another run holds it.
+    """
+    try:
+        _HELD.append(claim())
+    except UserError as error:
+        raise WorkflowError(str(error)) from error
+    os.environ[HOLDER] = str(os.getpid())
+
+
+def finish() -> None:
+    """After a run, whole or broken off: record in both tools what is true, and nothing else.
+
+    Raises:
+        WorkflowError: `dvc.lock` cannot be brought up to date.
+    """
+    try:
+        if "DVC_STAGE" not in os.environ:  # inside of a stage, DVC holds its own lock
+            tell_dvc()
+        tell_snakemake()
+    except UserError as error:
+        raise WorkflowError(str(error)) from error
+
+
+def keys_of(step: str, **wildcards: str) -> list[str]:
+    """The settings that a step's results depend on."""
+    keys: tuple[str, ...] = import_module(f"intaglio.steps.{step}").KEYS
+    return [key.format(**wildcards) for key in keys]
+
+
+def settings_of(step: str) -> Callable[[Any], str]:
+    """A rule's one parameter: its settings as sorted JSON, which differs exactly when a value does."""
+    params = Params(PARAMS)
+    return lambda wildcards: params.canonical(keys_of(step, **wildcards))
+
+
+def data_of(wildcards: Any) -> str:
+    """The prepared images of a network: the base set's, or for the fine-tuned one the target's."""
+    return f"data/prepared/{'base' if wildcards.model == 'base' else 'target'}.safetensors"
+
+
+def gpus(settings: Everything) -> int:
+    """How many GPUs a training step takes: so that steps take turns on a GPU, and run side by side without one."""
+    match settings.compute.device:
+        case "auto":
+            return int(shutil.which("nvidia-smi") is not None)
+        case "cuda":
+            return 1
+        case _:
+            return 0

@@ -1,0 +1,112 @@
+"""Batches of images: what is shuffled and changed, and that it follows from seed and epoch alone."""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from intaglio.data.batches import EpochBatches, Normaliser, PlainBatches, to_tensor
+from intaglio.params.recipe import Augment
+
+CPU = torch.device("cpu")
+PLAIN = Normaliser((0.0,), (1.0,))
+
+
+def numbered(count: int, size: int = 5) -> tuple[Tensor, Tensor]:
+    """Images that hold their own number in every pixel, and their numbers as labels."""
+    labels = torch.arange(count)
+    return labels.to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, size, size).contiguous(), labels
+
+
+def batches(images: Tensor, labels: Tensor, **changes: Any) -> EpochBatches:
+    options: dict[str, Any] = {"batch_size": 4, "augment": Augment(shift=0, flip=False), "flip": True, "seed": 0}
+    return EpochBatches(images, labels, PLAIN, device=CPU, **(options | changes))
+
+
+def test_every_image_comes_once_an_epoch_with_its_label_in_batches_of_nearly_equal_size() -> None:
+    given = batches(*numbered(10))
+    found = list(given.epoch(1))
+    assert [len(labels) for _, labels in found] == [4, 3, 3] and len(given) == 3
+    assert sorted(torch.cat([labels for _, labels in found]).tolist()) == list(range(10))
+    assert all(torch.equal((images[:, 0, 0, 0] * 255).round().long(), labels) for images, labels in found)
+
+
+def test_an_epoch_is_the_same_whenever_it_is_asked_for_and_no_two_are_alike() -> None:
+    given = batches(*numbered(40), augment=Augment(shift=2, flip=True))
+    orders = [torch.cat([labels for _, labels in given.epoch(epoch)]).tolist() for epoch in (3, 1, 2, 3)]
+    assert orders[0] == orders[3]
+    assert all(one != other for one, other in pairwise(orders))
+    again = batches(*numbered(40), augment=Augment(shift=2, flip=True), seed=1)
+    assert torch.cat([labels for _, labels in again.epoch(3)]).tolist() != orders[0]
+
+
+def test_images_are_shifted_by_every_offset_up_to_the_limit_and_no_further() -> None:
+    images = torch.zeros(600, 1, 9, 9, dtype=torch.uint8)
+    images[:, :, 4, 4] = 255
+    given = batches(images, torch.zeros(600, dtype=torch.int64), batch_size=600, augment=Augment(shift=2, flip=False))
+    ((shifted, _),) = given.epoch(1)
+    places = {tuple((image[0] > 0.5).nonzero()[0].tolist()) for image in shifted}
+    assert places == {(row, column) for row in range(2, 7) for column in range(2, 7)}
+
+
+def test_what_comes_in_at_the_border_is_the_image_mirrored() -> None:
+    image = torch.arange(25, dtype=torch.uint8).view(1, 1, 5, 5)
+    given = batches(
+        image.expand(50, 1, 5, 5).contiguous(),
+        torch.zeros(50, dtype=torch.int64),
+        batch_size=50,
+        augment=Augment(shift=1, flip=False),
+    )
+    ((shifted, _),) = given.epoch(1)
+    padded = np.pad(image[0, 0].numpy(), 1, mode="reflect")
+    allowed = {padded[row : row + 5, column : column + 5].tobytes() for row in range(3) for column in range(3)}
+    assert {(window * 255).round().to(torch.uint8).numpy().tobytes() for window in shifted[:, 0]} <= allowed
+
+
+@pytest.mark.parametrize(
+    ("wanted", "allowed", "mirrored"), [(True, True, True), (True, False, False), (False, True, False)]
+)
+def test_half_of_the_images_are_mirrored_where_it_is_wanted_and_the_set_allows_it(
+    wanted: bool, allowed: bool, mirrored: bool
+) -> None:
+    images = torch.zeros(400, 1, 4, 4, dtype=torch.uint8)
+    images[:, :, :, 0] = 255
+    given = batches(
+        images, torch.zeros(400, dtype=torch.int64), batch_size=400, flip=allowed, augment=Augment(shift=0, flip=wanted)
+    )
+    ((found, _),) = given.epoch(1)
+    share = (found[:, 0, 0, 3] > 0.5).float().mean().item()
+    assert 0.4 < share < 0.6 if mirrored else share == 0
+
+
+def test_normalised_images_have_the_mean_and_deviation_taken_out_channel_by_channel() -> None:
+    images = torch.randint(0, 256, (50, 3, 8, 8), dtype=torch.uint8)
+    values = images.double() / 255
+    mean, std = values.mean((0, 2, 3)), values.std((0, 2, 3), correction=0)
+    found = Normaliser(tuple(mean.tolist()), tuple(std.tolist()))(images)
+    assert found.dtype is torch.float32 and found.is_contiguous(memory_format=torch.channels_last)
+    assert torch.allclose(found.mean((0, 2, 3)), torch.zeros(3), atol=1e-4)
+    assert torch.allclose(found.std((0, 2, 3), correction=0), torch.ones(3), atol=1e-4)
+
+
+def test_scoring_batches_keep_the_order_and_can_be_gone_through_twice() -> None:
+    images, labels = numbered(7)
+    given = PlainBatches(images, labels, PLAIN, batch_size=3, device=CPU)
+    for _ in range(2):
+        assert [found.tolist() for _, found in given] == [[0, 1, 2], [3, 4, 5], [6]]
+
+
+def test_images_of_another_size_are_resized_and_stay_bytes() -> None:
+    images = np.full((2, 8, 8, 3), 77, np.uint8)
+    resized = to_tensor(images, (28, 20))
+    assert resized.shape == (2, 3, 28, 20) and resized.dtype is torch.uint8 and resized.unique().tolist() == [77]
+    assert torch.equal(to_tensor(images, (8, 8)), torch.from_numpy(images).permute(0, 3, 1, 2))
+
+
+def test_the_sample_for_whitening_is_the_images_without_border_or_change() -> None:
+    images, labels = numbered(10)
+    given = batches(images, labels, augment=Augment(shift=2, flip=True))
+    assert torch.equal(given.sample(), PLAIN(images))

@@ -1,0 +1,402 @@
+"""`intaglio prepare`: decoding, splitting, and the prepared file."""
+
+import dataclasses
+import gzip
+import hashlib
+import json
+import resource
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
+
+from intaglio.data import raw, store
+from intaglio.data.catalog import CATALOG
+from intaglio.data.content import Written
+from intaglio.data.decode import Decoded, decode
+from intaglio.data.split import split
+from intaglio.data.store import Facts, Prepared, Split, moments, open_prepared
+from intaglio.errors import UserError
+from intaglio.params.data import DataSet
+from intaglio.steps import download, prepare
+
+ROOT = Path(__file__).parents[2]
+TINY = ROOT / "tests/fixtures/fashion-tiny.tar.gz"
+FASHION, DIGITS, CIFAR = (CATALOG[name] for name in ("fashion_mnist", "digits", "cifar10"))
+OUTPUT = Path("prepared/base.safetensors")
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("INTAGLIO_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def files() -> dict[str, bytes]:
+    """The four files of the small real subset of Fashion-MNIST."""
+    with tarfile.open(TINY) as tar:
+        return {Path(member.name).name: tar.extractfile(member).read() for member in tar}
+
+
+def originals(files: dict[str, bytes], name: str = "fashion_mnist") -> Path:
+    """A `data/raw/base.tar` with these files."""
+    written = {}
+    for key, content in files.items():
+        path = Path(key)
+        path.write_bytes(content)
+        written[key] = Written(path, len(content), hashlib.sha256(content).hexdigest())
+    raw.write(Path("base.tar"), name, written)
+    return Path("base.tar")
+
+
+def params(set_name: str = "fashion_mnist", seed: int = 0, **changes: str) -> Path:
+    values = {"per_class": "all", "validation": "0.2", "test": "official"} | changes
+    block = (
+        f"{{set: {set_name}, source: null, per_class: {values['per_class']}, "
+        f"split: {{validation: {values['validation']}, test: {values['test']}}}}}"
+    )
+    text = f"seed: {seed}\ndata:\n  base: {block}\n  target: {block}\ndownload: {{attempts: 1, timeout: 1}}\n"
+    Path("params.yaml").write_text(text, encoding="utf-8")
+    return Path("params.yaml")
+
+
+def run(files: dict[str, bytes], set_name: str = "fashion_mnist", seed: int = 0, **changes: str) -> Prepared:
+    prepare.run(params=params(set_name, seed, **changes), role="base", raw=originals(files, set_name), output=OUTPUT)
+    return open_prepared(OUTPUT)
+
+
+def refused(files: dict[str, bytes], set_name: str = "fashion_mnist", **changes: str) -> str:
+    """The error's line; the output of an earlier run has to survive it."""
+    OUTPUT.parent.mkdir(exist_ok=True)
+    OUTPUT.write_bytes(b"from an earlier run")
+    with pytest.raises(UserError) as caught:
+        run(files, set_name, **changes)
+    assert OUTPUT.read_bytes() == b"from an earlier run"
+    assert [*OUTPUT.parent.iterdir()] == [OUTPUT]
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def digits() -> dict[str, bytes]:
+    download.run(params=params("digits", test="0.3"), role="base", output=Path("digits.tar"))
+    return raw.read(Path("digits.tar")).files
+
+
+def idx(values: np.ndarray) -> bytes:
+    return bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes() + values.tobytes()
+
+
+def per_class(labels: np.ndarray) -> list[int]:
+    return np.bincount(labels, minlength=10).tolist()
+
+
+# Decoding
+
+
+def test_idx_files_become_bytes_with_a_channel_and_the_official_test_images_come_last(files):
+    prepared = run(files)
+    train, validation, test = (prepared.split(name) for name in ("train", "validation", "test"))
+    assert [part.images.shape for part in (train, validation, test)] == [
+        (240, 28, 28, 1),
+        (60, 28, 28, 1),
+        (100, 28, 28, 1),
+    ]
+    assert test.rows.tolist() == [*range(300, 400)]
+    pixels = np.frombuffer(files["t10k-images-idx3-ubyte"], np.uint8, offset=16).reshape(100, 28, 28)
+    assert np.array_equal(test.images[..., 0], pixels)
+    pixels = np.frombuffer(files["train-images-idx3-ubyte"], np.uint8, offset=16).reshape(300, 28, 28)
+    labels = np.frombuffer(files["train-labels-idx1-ubyte"], np.uint8, offset=8)
+    for part in (train, validation):
+        assert np.array_equal(part.images[..., 0], pixels[part.rows])
+        assert np.array_equal(part.labels, labels[part.rows])
+        assert (part.images.dtype, part.labels.dtype, part.rows.dtype) == (np.uint8, np.int64, np.int64)
+
+
+def test_the_digits_values_fill_the_range_of_a_byte():
+    files = digits()
+    decoded = decode(DIGITS, files, Path("digits.tar"))
+    assert decoded.images.shape == (1797, 8, 8, 1)
+    assert decoded.train == 1797
+    values = np.array([line.split(b",") for line in files["digits.csv"].split()], int)
+    assert np.array_equal(decoded.images.reshape(1797, 64), np.round(values[:, :64] * 15.9375))
+    assert decoded.images.max() == 255
+    assert np.array_equal(decoded.labels, values[:, 64])
+
+
+def test_cifar_records_are_a_label_and_three_planes():
+    planes = np.random.default_rng(0).integers(0, 256, (12, 3, 32, 32), np.uint8)
+    labels = np.arange(12, dtype=np.uint8) % 10
+    records = np.concatenate([labels[:, np.newaxis], planes.reshape(12, -1)], axis=1)
+    names = [file.name for file in CIFAR.files]
+    batches = {name: records[2 * index : 2 * index + 2].tobytes() for index, name in enumerate(names)}
+    decoded = decode(CIFAR, batches, Path("base.tar"))
+    assert decoded.train == 10
+    assert np.array_equal(decoded.labels, labels)
+    assert decoded.images.shape == (12, 32, 32, 3)
+    assert np.array_equal(decoded.images[7, :, :, 2], planes[7, 2])
+
+
+def test_labels_that_do_not_fit_their_images_are_refused_with_both_names(files):
+    labels = np.frombuffer(files["train-labels-idx1-ubyte"], np.uint8, offset=8)
+    line = refused({**files, "train-labels-idx1-ubyte": idx(labels[:-1])})
+    assert "train-images-idx3-ubyte holds 300 images, but train-labels-idx1-ubyte holds 299 labels" in line
+
+
+def test_a_label_without_a_class_is_refused_with_its_row(files):
+    labels = np.frombuffer(files["t10k-labels-idx1-ubyte"], np.uint8, offset=8).copy()
+    labels[42] = 10
+    line = refused({**files, "t10k-labels-idx1-ubyte": idx(labels)})
+    assert "t10k-labels-idx1-ubyte: row 42 has label 10, but fashion_mnist has 10 classes (0 to 9)" in line
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda content: b"", "not an IDX file"),
+        (lambda content: b"\x00\x00\x0d\x03" + content[4:], "not an IDX file"),  # floating point
+        (lambda content: b"\x00\x00\x08\x01" + content[4:], "not an IDX file"),  # one dimension
+        (lambda content: gzip.compress(content), "not an IDX file"),
+        (lambda content: content[:-1], "its header says 300 x 28 x 28 values, 235216 bytes in all, but it has 235215"),
+        (lambda content: content + b"x", "but it has 235217"),
+        (lambda content: content[:4] + b"\xff" * 12 + content[16:], "4294967295 x 4294967295 x 4294967295"),
+        (lambda content: content[:4] + bytes(12), "0 x 0 x 0"),
+        # In 64 bits this product is 0: the length of what follows.
+        (lambda content: content[:4] + b"\x80\0\0\0\x80\0\0\0\0\0\0\x04", "2147483648 x 2147483648 x 4"),
+    ],
+)
+def test_a_file_that_is_not_the_idx_file_it_should_be_is_refused(files, change, reason):
+    line = refused({**files, "train-images-idx3-ubyte": change(files["train-images-idx3-ubyte"])})
+    assert line.startswith("base.tar: train-images-idx3-ubyte: ")
+    assert reason in line
+
+
+def test_test_images_of_another_size_are_refused(files):
+    line = refused({**files, "t10k-images-idx3-ubyte": idx(np.zeros((100, 8, 8), np.uint8))})
+    assert "8 x 8 x 1 and 28 x 28 x 1" in line
+
+
+@pytest.mark.parametrize(
+    "line", [b"1,2,3", b"x" + b",1" * 64, b"17" + b",1" * 64, b"-1" + b",1" * 64, b"1.5" + b",1" * 64]
+)
+def test_a_line_of_a_csv_file_that_is_no_image_is_refused_with_its_number(line):
+    good = b",".join([b"1"] * 64) + b",7"
+    assert "digits.csv: line 2: not " in refused({"digits.csv": good + b"\n" + line}, "digits", test="0.3")
+
+
+def test_an_empty_csv_file_is_refused():
+    assert "holds no images" in refused({"digits.csv": b"\n"}, "digits", test="0.3")
+
+
+def test_a_cifar_batch_with_half_a_record_is_refused():
+    batches = {file.name: bytes(3073) for file in CIFAR.files} | {"data_batch_3.bin": bytes(5000)}
+    assert "data_batch_3.bin: 5000 bytes are not a whole number of records" in refused(batches, "cifar10")
+
+
+def test_a_missing_original_is_named(files):
+    del files["t10k-labels-idx1-ubyte"]
+    assert "t10k-labels-idx1-ubyte is missing; run `intaglio download` again" in refused(files)
+
+
+def test_originals_of_another_set_are_refused(files):
+    with pytest.raises(UserError, match=r"base\.tar: holds fashion_mnist, but params\.yaml: data\.base\.set is digits"):
+        prepare.run(params=params("digits", test="0.3"), role="base", raw=originals(files), output=OUTPUT)
+    assert not OUTPUT.exists()
+
+
+# Splitting
+
+
+def settings(**changes: object) -> DataSet:
+    values = {"set": "digits", "source": None, "per_class": "all", "split": {"validation": 0.1, "test": 0.3}}
+    values["split"] = {**values["split"], **{key: changes.pop(key) for key in ("validation", "test") if key in changes}}
+    return DataSet.model_validate(values | changes)
+
+
+def divide(labels: np.ndarray, seed: int = 0, **changes: object):
+    decoded = Decoded(np.zeros((len(labels), 1, 1, 1), np.uint8), labels, len(labels))
+    return split(DIGITS, decoded, settings(**changes), seed, "data.base", Path("params.yaml"))
+
+
+COUNTS = st.lists(st.integers(4, 40), min_size=10, max_size=10)
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(COUNTS, st.integers(0, 2**32 - 1), st.floats(0.01, 0.99), st.floats(0.01, 0.99))
+def test_every_image_is_in_one_split_and_every_class_in_each(counts, seed, validation, test):
+    labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(10), counts))
+    rows = divide(labels, seed, validation=min(validation, 0.5), test=min(test, 0.5))
+    everything = np.concatenate([rows.train, rows.validation, rows.test])
+    assert sorted(everything.tolist()) == [*range(len(labels))]
+    for part in (rows.train, rows.validation, rows.test):
+        assert part.tolist() == sorted(part.tolist())
+        assert min(per_class(labels[part])) > 0
+    for label, count in enumerate(counts):
+        assert abs(per_class(labels[rows.test])[label] - min(test, 0.5) * count) <= 1
+
+
+def test_the_test_images_are_the_same_whatever_the_seed_and_the_others_are_not():
+    labels = np.repeat(np.arange(10), 50)
+    first, second = divide(labels, seed=0), divide(labels, seed=1)
+    assert np.array_equal(first.test, second.test)
+    assert not np.array_equal(first.validation, second.validation)
+
+
+def test_the_test_images_of_the_digits_are_these_in_every_version():
+    decoded = decode(DIGITS, digits(), Path("digits.tar"))
+    rows = split(DIGITS, decoded, settings(), 0, "data.target", Path("params.yaml"))
+    assert per_class(decoded.labels[rows.test]) == [53, 55, 53, 55, 54, 55, 54, 54, 52, 54]
+    assert rows.test[:12].tolist() == [8, 17, 18, 20, 22, 23, 29, 35, 37, 45, 46, 50]
+
+
+def test_few_labels_are_chosen_by_the_seed_and_more_contain_fewer():
+    labels = np.repeat(np.arange(10), 50)
+    few, more, other = (divide(labels, seed, per_class=count) for count, seed in ((5, 0), (20, 0), (5, 1)))
+    assert per_class(labels[few.train]) == [5] * 10
+    assert set(few.train) < set(more.train)
+    assert not np.array_equal(few.train, other.train)
+    assert np.array_equal(few.validation, divide(labels).validation)
+
+
+def test_asking_for_more_labels_than_there_are_is_refused_with_class_and_count(files):
+    line = refused(files, per_class="25")
+    assert line.startswith(
+        "params.yaml: data.base.per_class: 25 images of each class are asked for, but T-shirt/top has 24"
+    )
+
+
+def test_a_share_of_a_set_with_a_test_split_of_its_own_is_refused(files):
+    assert "data.base.split.test: fashion_mnist has a test split of its own; write official" in refused(
+        files, test="0.3"
+    )
+
+
+def test_official_is_refused_for_a_set_without_a_test_split():
+    assert "data.base.split.test: digits has no official test split" in refused(digits(), "digits")
+
+
+def test_a_class_too_small_to_divide_is_refused():
+    labels = np.concatenate([np.repeat(np.arange(10), 20), [0]])
+    with pytest.raises(UserError, match=r"data\.base\.split\.test: 3 has 1 images, too few to divide"):
+        divide(labels[~((labels == 3) & (np.arange(201) > 60))])
+
+
+# The prepared file
+
+
+def test_the_facts_are_the_catalogues_and_the_moments_of_the_training_images(files):
+    prepared = run(files)
+    images = prepared.split("train").images / 255
+    assert prepared.facts.set == "fashion_mnist"
+    assert prepared.facts.classes == FASHION.classes
+    assert prepared.facts.flip is True
+    assert prepared.facts.mean == pytest.approx(images.mean(axis=(0, 1, 2)), abs=1e-12)
+    assert prepared.facts.std == pytest.approx(images.std(axis=(0, 1, 2)), abs=1e-12)
+
+
+def test_a_channel_that_never_changes_has_a_deviation_that_can_be_divided_by():
+    images = np.zeros((4, 2, 2, 2), np.uint8)
+    images[..., 1] = 51
+    mean, std = moments(images)
+    assert mean == pytest.approx((0, 0.2))
+    assert std == (1 / 255, 1 / 255)
+
+
+def test_two_runs_give_the_same_bytes_and_another_seed_gives_others(files):
+    run(files)
+    first = OUTPUT.read_bytes()
+    run(files)
+    assert OUTPUT.read_bytes() == first
+    run(files, seed=1)
+    assert OUTPUT.read_bytes() != first
+
+
+def test_the_prepared_file_is_one_that_safetensors_reads_by_itself(files):
+    run(files)
+    tensors = load_file(OUTPUT)
+    assert sorted(tensors) == [
+        f"{name}.{part}" for name in ("test", "train", "validation") for part in ("images", "labels", "rows")
+    ]
+    header = OUTPUT.read_bytes()[8 : 8 + int.from_bytes(OUTPUT.read_bytes()[:8], "little")]
+    assert [*json.loads(header)["__metadata__"]] == ["intaglio"]
+
+
+def test_colour_images_survive_the_prepared_file():
+    images = np.random.default_rng(0).integers(0, 256, (6, 3, 5, 4), np.uint8).transpose(0, 3, 2, 1)  # not contiguous
+    part = Split(images, np.arange(6), np.arange(6) * 2)
+    mean, std = moments(images)
+    facts = Facts("cifar10", CIFAR.classes, True, mean, std)
+    store.write(OUTPUT, facts, {"train": part, "validation": part, "test": part})
+    prepared = open_prepared(OUTPUT)
+    assert prepared.facts == facts
+    for name in ("images", "labels", "rows"):
+        assert np.array_equal(getattr(prepared.split("validation"), name), getattr(part, name))
+
+
+def broken(change: Callable[[dict[str, np.ndarray], dict[str, object]], object]) -> str:
+    """The error of a prepared file in which something was changed."""
+    part = Split(np.zeros((4, 2, 2, 1), np.uint8), np.arange(4), np.arange(4))
+    tensors = {f"{name}.{key}": value for name in ("train", "validation", "test") for key, value in vars(part).items()}
+    facts = dataclasses.asdict(Facts("digits", tuple("0123456789"), False, (0.5,), (0.5,)))
+    change(tensors, facts)
+    save_file(tensors, "broken.safetensors", {"intaglio": json.dumps(facts)})
+    with pytest.raises(UserError, match=r"broken\.safetensors: .*run `intaglio prepare` again") as caught:
+        open_prepared(Path("broken.safetensors")).split("test")
+    return str(caught.value)
+
+
+def test_parts_that_do_not_fit_together_are_refused():
+    assert "tensors" in broken(lambda tensors, facts: tensors.pop("test.rows"))
+    assert "tensors" in broken(lambda tensors, facts: tensors.update(more=np.zeros(1)))
+    assert "do not fit the 4 images" in broken(lambda tensors, _: tensors.update({"test.labels": np.arange(3)}))
+    assert "do not fit" in broken(lambda tensors, _: tensors.update({"train.rows": np.arange(4, dtype=np.int32)}))
+    for images in (np.zeros((4, 2, 2, 1), np.int16), np.zeros((4, 2, 2), np.uint8), np.zeros((4, 3, 2, 1), np.uint8)):
+        change = {"validation.images": images}
+        assert "validation.images is" in broken(lambda tensors, _, change=change: tensors.update(change))
+    assert "train.images is" in broken(
+        lambda tensors, _: tensors.update({"train.images": np.zeros((0, 2, 2, 1), np.uint8)})
+    )
+    assert "channels" in broken(lambda _, facts: facts.update(mean=(0.5, 0.5)))
+    assert "facts" in broken(lambda _, facts: facts.pop("classes"))
+    assert "without a class" in broken(lambda tensors, _: tensors.update({"test.labels": np.array([0, 1, 2, 10])}))
+
+
+def test_what_is_not_a_prepared_file_is_refused(files):
+    run(files)
+    whole = OUTPUT.read_bytes()
+    for content in (b"", b"text" * 100, whole[:-1], whole[:100], whole + b"x"):
+        OUTPUT.write_bytes(content)
+        with pytest.raises(UserError, match=r"damaged, or not a safetensors file"):
+            open_prepared(OUTPUT)
+    save_file({"weight": np.zeros(3)}, OUTPUT)
+    with pytest.raises(UserError, match="not written by `intaglio prepare`"):
+        open_prepared(OUTPUT)
+    with pytest.raises(UserError, match="no such file; run `intaglio prepare` first"):
+        open_prepared(Path("missing.safetensors"))
+    with pytest.raises(UserError, match="damaged, or not"):
+        open_prepared(Path())
+
+
+def test_a_full_disk_is_one_line_and_leaves_what_was_there(files):
+    OUTPUT.parent.mkdir()
+    OUTPUT.write_bytes(b"from an earlier run")
+    line = ["prepare", "--params", params(), "--role", "base", "--raw", originals(files), "--output", OUTPUT]
+    done = subprocess.run(
+        [sys.executable, "-c", "from intaglio.cli import main; main()", *map(str, line)],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "base.safetensors: cannot be written: File too large; free some space" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert OUTPUT.read_bytes() == b"from an earlier run"
+    assert [*OUTPUT.parent.iterdir()] == [OUTPUT]

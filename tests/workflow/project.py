@@ -1,0 +1,144 @@
+"""A clone of this repository with a run small enough for a test, and the commands a user would type in it."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+REPOSITORY = Path(__file__).parents[2]
+TINY = REPOSITORY / "tests/fixtures/fashion-tiny.tar.gz"
+
+# Small widths and few epochs: the steps' own start-up takes longer than their work.
+TINY_SETTINGS: dict[str, Any] = {
+    "data.base.source": f"tests/fixtures/{TINY.name}#sha256={hashlib.sha256(TINY.read_bytes()).hexdigest()}",
+    "data.base.split.validation": 0.1,
+    "train.model": {"name": "speednet", "widths": [8, 8, 16]},
+    "train.epochs": 3,
+    "train.batch_size": 30,
+    "finetune.epochs": 2,
+}
+
+
+class Project:
+    """A working tree."""
+
+    def __init__(self, root: Path, cache: Path) -> None:
+        """Take the tree's root, and a folder for what would else be kept in the user's home."""
+        self.root = root
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("DVC", "GIT", "SNAKEMAKE"))},
+            # The package installed for the tests is this repository's; the clone is to run its own.
+            "PYTHONPATH": str(root / "src"),
+            "INTAGLIO_CACHE": str(cache / "intaglio"),
+            "DVC_SITE_CACHE_DIR": str(cache / "dvc"),
+            "DVC_NO_ANALYTICS": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_AUTHOR_NAME": "Tester",
+            "GIT_AUTHOR_EMAIL": "tester@example.org",
+            "GIT_COMMITTER_NAME": "Tester",
+            "GIT_COMMITTER_EMAIL": "tester@example.org",
+        }
+
+    def run(
+        self, *command: str, check: bool = True, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the tree; both streams come back together in `stdout`."""
+        done = subprocess.run(
+            command,
+            cwd=self.root,
+            env={**self.environment, **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert not check or done.returncode == 0, f"{' '.join(command)} gave {done.returncode}:\n{done.stdout}"
+        return done
+
+    def snakemake(self, *arguments: str, cores: int = 2, check: bool = True) -> str:
+        """Run Snakemake and give what it printed."""
+        return self.run("snakemake", "--cores", str(cores), *arguments, check=check).stdout
+
+    def planned(self, *targets: str) -> list[str]:
+        """The jobs that Snakemake would run, by rule and wildcard, `all` left out."""
+        text = self.snakemake("--dry-run", *targets)
+        jobs = re.findall(r"^(?:local)?rule (\w+):\n(?: +.*\n)*?(?: +jobid: \d+\n)(?: +.*\n)*", text, re.MULTILINE)
+        assert jobs or "Nothing to be done" in text, text
+        return sorted(job for job in jobs if job != "all")
+
+    def repro(self, *targets: str) -> list[str]:
+        """Run `dvc repro` and give the stages that it ran (not those restored or skipped)."""
+        return re.findall(r"^Running stage '([^']+)'", self.run("dvc", "repro", *targets).stdout, re.MULTILINE)
+
+    def dvc_status(self) -> dict[str, Any]:
+        """What DVC holds to be out of date."""
+        status: dict[str, Any] = json.loads(self.run("dvc", "status", "--json").stdout)
+        return status
+
+    def set(self, **changes: Any) -> None:
+        """Change values in params.yaml; the dots of a key are written as two underscores."""
+        edit_params(self.root / "params.yaml", {key.replace("__", "."): value for key, value in changes.items()})
+
+    def commit(self, message: str) -> None:
+        """Commit everything in git."""
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--message", message)
+
+    def bytes_of(self, *folders: str) -> dict[str, str]:
+        """SHA-256 of each file below some folders, but for git's own."""
+        return {
+            path.relative_to(self.root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for folder in folders
+            for path in sorted((self.root / folder).rglob("*"))
+            if path.is_file() and path.name != ".gitignore"
+        }
+
+    def copy(self, root: Path) -> "Project":
+        """The same tree elsewhere, times kept; the user's caches are shared."""
+        shutil.copytree(self.root, root, symlinks=True)
+        project = Project(root, root)
+        project.environment = {**self.environment, "PYTHONPATH": str(root / "src")}
+        return project
+
+
+def edit_params(path: Path, changes: Mapping[str, Any]) -> None:
+    """Change values by dotted key, comments kept."""
+    yaml = YAML()
+    values = yaml.load(path)
+    for key, value in changes.items():
+        *parents, last = key.split(".")
+        inside = values
+        for parent in parents:
+            inside = inside[parent]
+        inside[last] = value
+    yaml.dump(values, path)
+
+
+def tiny_clone(root: Path, cache: Path, **changes: Any) -> Project:
+    """A fresh repository with this tree's files as they are now, committed, and the small settings."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        check=True,
+    ).stdout.decode()
+    for name in filter(None, listed.split("\0")):
+        # The reference run is of the full settings; a tiny run starts without.
+        if name == "dvc.lock" or name.startswith(("results/metrics/", "results/report/")):
+            continue
+        if (REPOSITORY / name).exists():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / name, root / name)
+    project = Project(root, cache)
+    edit_params(root / "params.yaml", TINY_SETTINGS)
+    project.set(**changes)
+    project.run("git", "init", "--quiet", "--initial-branch", "main")
+    project.commit("Start")
+    return project

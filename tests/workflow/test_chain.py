@@ -1,0 +1,102 @@
+"""The whole chain, run as a user runs it, on small real data."""
+
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from project import Project
+
+TABLE = [
+    *(f"data/raw/{role}.tar" for role in ("base", "target")),
+    *(f"data/prepared/{role}.safetensors" for role in ("base", "target")),
+    *(f"results/checkpoints/{model}.safetensors" for model in ("base", "finetuned")),
+    *(f"results/metrics/{run}.{kind}" for run in ("base", "finetuned", "scratch") for kind in ("csv", "json")),
+    *(
+        f"results/metrics/{model}.{kind}"
+        for model in ("base", "finetuned")
+        for kind in ("test.json", "confusion.csv", "predictions.csv", "parity.json")
+    ),
+    *(f"results/onnx/{model}.onnx" for model in ("base", "finetuned")),
+    *(f"results/graphs/{model}.{kind}" for model in ("base", "finetuned") for kind in ("svg", "png")),
+    *(f"results/report/{name}" for name in ("index.html", "summary.md", "epochs.csv")),
+]
+
+
+def test_snakemake_makes_every_file_and_leaves_neither_tool_anything_to_do(finished: Project) -> None:
+    assert [path for path in TABLE if not (finished.root / path).is_file()] == []
+    assert "Nothing to be done" in finished.snakemake()
+    assert finished.dvc_status() == {}
+    assert finished.repro() == []
+
+
+def test_both_doors_give_the_same_bytes(finished_once: Project, clone: Callable[..., Project]) -> None:
+    other = clone("elsewhere/deep")
+    other.run("dvc", "repro")
+    assert other.bytes_of("data", "results") == finished_once.bytes_of("data", "results")
+    assert other.dvc_status() == {}
+
+
+def test_dvc_shows_metrics_and_plots(finished: Project) -> None:
+    metrics = json.loads(finished.run("dvc", "metrics", "show", "--json").stdout)[""]["data"]
+    assert 0 <= metrics["results/metrics/finetuned.test.json"]["data"]["accuracy"] <= 1
+    finished.run("dvc", "plots", "show", "--out", "plots")
+    assert "validation_accuracy" in (finished.root / "plots/index.html").read_text()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "model",
+    [{"name": "article_cnn", "filters": 8, "hidden": 16}, {"name": "article_mlp", "hidden": [32, 16]}],
+    ids=lambda model: model["name"],
+)
+def test_the_articles_networks_run_on_cifar10_by_changing_only_settings(
+    clone: Callable[..., Project], tmp_path: Path, model: dict[str, object]
+) -> None:
+    archive = cifar10_archive(tmp_path / "cifar-10-binary.tar.gz")
+    refused = clone("first", data__base__set="cifar10", data__base__source=str(archive), train__model=model)
+    told = refused.snakemake("data/raw/base.tar", check=False)
+    vouched = next(word.strip("`'\",;") for word in told.split() if "#sha256=" in word)
+
+    project = clone("second", data__base__set="cifar10", data__base__source=vouched, train__model=model)
+    project.snakemake()
+    assert [path for path in TABLE if not (project.root / path).is_file()] == []
+    assert json.loads((project.root / "results/metrics/base.json").read_text())["model"] == model["name"]
+    assert json.loads((project.root / "results/metrics/base.parity.json").read_text())["agreement"] == 1
+
+
+@pytest.mark.long
+def test_the_chain_runs_without_a_browser_when_pictures_are_off(clone: Callable[..., Project]) -> None:
+    project = clone(visualize__pictures=False, finetune__compare_from_scratch=False, finetune__freeze=2)
+    project.environment["INTAGLIO_BROWSER"] = "/nowhere/browser"
+    project.snakemake()
+    assert [path for path in TABLE if not (project.root / path).is_file()] == []
+    assert json.loads((project.root / "results/metrics/scratch.json").read_text()) == {"skipped": True}
+
+
+def test_a_wrong_setting_is_refused_by_both_doors_before_anything_is_deleted(finished: Project) -> None:
+    before = finished.bytes_of("data", "results")
+    finished.set(train__optimizer__name="sdg")
+    line = 'params.yaml: train.optimizer.name: "sdg" is not a choice; did you mean sgd?'
+    by_snakemake = finished.run("snakemake", "--cores", "1", check=False)
+    assert by_snakemake.returncode != 0 and by_snakemake.stdout.count(line) == 1
+    by_dvc = finished.run("dvc", "repro", check=False)
+    assert by_dvc.returncode != 0 and by_dvc.stdout.count(line) == 1
+    assert finished.bytes_of("data", "results") == before
+
+
+def cifar10_archive(path: Path) -> Path:
+    """CIFAR-10's binary format with few, random images: a grey level for each class, and noise."""
+    random = np.random.default_rng(0)
+    with tarfile.open(path, "w:gz") as archive:
+        for name in (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"):
+            labels = np.arange(40, dtype=np.uint8)[:, None] % 10
+            pixels = np.clip(labels * 20 + random.integers(0, 40, (40, 3072)), 0, 255).astype(np.uint8)
+            content = np.concatenate([labels, pixels], axis=1).tobytes()
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path

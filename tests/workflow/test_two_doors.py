@@ -1,0 +1,171 @@
+"""Snakemake and DVC leave each other nothing to do, and never bless what is stale."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from project import Project, edit_params
+
+AFTER_FINETUNE = ["evaluate", "export", "finetune", "report", "verify", "visualize"]
+STAGES_AFTER_FINETUNE = ["evaluate@finetuned", "export@finetuned", "finetune", "report", "verify@finetuned"]
+
+
+def test_after_dvc_repro_snakemake_has_nothing_to_do(clone: Callable[..., Project]) -> None:
+    project = clone()
+    project.run("dvc", "repro")
+    assert project.planned() == []
+    assert project.dvc_status() == {}
+
+
+def test_an_edited_setting_runs_what_depends_on_it_through_dvc_and_then_nothing_through_snakemake(
+    finished: Project,
+) -> None:
+    finished.set(finetune__label_smoothing=0.2)
+    ran = finished.repro()
+    assert [stage for stage in ran if stage.startswith(("train", "prepare", "download"))] == []
+    assert set(STAGES_AFTER_FINETUNE) <= set(ran)
+    assert finished.planned() == []
+    # Put back: DVC has it in its run cache.
+    finished.set(finetune__label_smoothing=0.1)
+    assert set(finished.repro()) <= {"report"}
+    assert finished.planned() == []
+
+
+@pytest.mark.long
+def test_an_edited_setting_runs_what_depends_on_it_through_snakemake_and_then_nothing_through_dvc(
+    finished: Project,
+) -> None:
+    finished.set(finetune__label_smoothing=0.2)
+    assert sorted(set(finished.planned())) == AFTER_FINETUNE
+    finished.snakemake()
+    assert finished.dvc_status() == {}
+    assert finished.repro() == []
+
+
+def test_a_partial_run_after_an_edit_records_nothing_that_is_stale(finished: Project) -> None:
+    finished.set(finetune__label_smoothing=0.2)
+    finished.run("rm", "results/onnx/base.onnx")
+    finished.snakemake("results/onnx/base.onnx")
+    assert "finetune" in finished.dvc_status()
+    assert sorted(set(finished.planned())) == AFTER_FINETUNE
+
+
+def test_a_clone_that_pulls_has_nothing_to_do_and_notices_an_edit_made_before_snakemake_ever_ran(
+    finished: Project, tmp_path: Path
+) -> None:
+    storage, other = tmp_path / "storage", tmp_path / "other"
+    finished.commit("A run")
+    finished.run("dvc", "remote", "add", "--default", "storage", str(storage))
+    finished.run("dvc", "push")
+    finished.commit("A remote")
+    finished.run("git", "clone", "--quiet", ".", str(other))
+    pulled = Project(other, other)
+    pulled.environment = {**finished.environment, "PYTHONPATH": str(other / "src")}
+    assert "train" in pulled.planned("results/metrics/base.test.json")
+    pulled.run("dvc", "pull")
+    assert pulled.planned() == []
+    assert pulled.repro() == []
+    pulled.set(finetune__label_smoothing=0.2)
+    assert sorted(set(pulled.planned())) == AFTER_FINETUNE
+    edit_params(other / "params.yaml", {"finetune.label_smoothing": 0.1})
+    assert pulled.planned() == []
+
+
+def test_overwritten_data_are_noticed_by_both_doors(finished: Project) -> None:
+    data = finished.root / "data/prepared/target.safetensors"
+    data.write_bytes((finished.root / "data/prepared/base.safetensors").read_bytes())
+    assert {"prepare@target", "finetune"} <= finished.dvc_status().keys()
+    assert {"finetune", "prepare"} <= set(finished.planned())
+
+
+def test_a_comment_or_another_order_of_keys_runs_nothing(finished: Project) -> None:
+    source, params = finished.root / "src/intaglio/training/loop.py", finished.root / "params.yaml"
+    source.write_text(source.read_text() + "\n\n# A comment.\n")
+    text = params.read_text()
+    params.write_text(
+        "# A comment.\n\n" + text.replace("  timeout: 30", "").replace("download:", "download:\n  timeout: 30")
+    )
+    assert finished.planned() == []
+    assert finished.repro() in ([], ["code"])
+
+
+def test_an_edited_line_of_code_runs_the_steps_that_run_it(finished: Project) -> None:
+    source = finished.root / "src/intaglio/training/scores.py"
+    source.write_text(source.read_text() + "\nUNUSED = 1\n")
+    jobs = set(finished.planned())
+    assert "train" not in jobs and {"finetune", "evaluate"} <= jobs
+
+
+@pytest.mark.long
+def test_a_run_that_fails_late_records_what_was_finished(clone: Callable[..., Project]) -> None:
+    project = clone(verify__max_difference=1e-30, verify__batch_sizes=[1, 64])
+    said = project.snakemake("--keep-going", check=False)
+    assert said.count("does not compute what") >= 1
+    status = project.dvc_status()
+    assert "train" not in status and "finetune" not in status and "verify@base" in status
+    project.set(verify__max_difference=0.001)
+    assert set(project.planned()) == {"report", "verify"}
+
+
+def test_a_second_run_in_the_same_clone_stops_with_one_clear_line(finished: Project) -> None:
+    finished.set(train__epochs=200)
+    running = subprocess.Popen(
+        ["snakemake", "--cores", "1"], cwd=finished.root, env=finished.environment, stderr=subprocess.PIPE, text=True
+    )
+    assert running.stderr is not None
+    while "epoch 1/" not in (line := running.stderr.readline()):
+        assert line
+    second = finished.run("snakemake", "--cores", "1", check=False)
+    assert second.returncode != 0 and second.stdout.count("a run is active in this clone") == 1
+    assert "Nothing to be done" not in second.stdout
+    running.kill()
+    running.wait()
+    # The killed run leaves no lock and no step behind: the same command goes on.
+    finished.set(train__epochs=2)
+    finished.snakemake("results/metrics/base.json")
+
+
+def test_a_step_fails_when_its_input_changes_while_it_runs(finished: Project) -> None:
+    finished.set(train__epochs=30)
+    running = subprocess.Popen(
+        ["snakemake", "--cores", "1", "results/metrics/base.json"],
+        cwd=finished.root,
+        env=finished.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stderr is not None
+    while "epoch 1/" not in (line := running.stderr.readline()):
+        assert line
+    finished.set(train__epochs=31)
+    said = running.stderr.read()
+    assert running.wait() != 0
+    assert "params.yaml: changed while train was reading it" in said
+    assert not (finished.root / "results/checkpoints/base.safetensors").exists()
+
+
+def test_conflict_markers_in_the_lock_are_refused(finished: Project) -> None:
+    lock = finished.root / "dvc.lock"
+    lock.write_text("<<<<<<< HEAD\n" + lock.read_text())
+    refused = finished.run("snakemake", "--cores", "1", "--dry-run", check=False)
+    assert refused.returncode != 0 and refused.stdout.count("dvc.lock: holds conflict markers") == 1
+
+
+@pytest.mark.long
+def test_switching_between_commits_leaves_both_doors_nothing_to_do(finished: Project) -> None:
+    finished.commit("One")
+    finished.set(train__epochs=2)
+    finished.run("dvc", "repro")
+    finished.commit("Two")
+    for revision in ("HEAD~1", "main"):
+        finished.run("git", "checkout", "--quiet", revision)
+        finished.run("dvc", "checkout")
+        assert finished.planned() == []
+        assert finished.dvc_status() == {}
+
+
+def test_another_clones_package_is_not_run_under_this_clones_name(finished: Project) -> None:
+    elsewhere = {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    refused = finished.run("snakemake", "--cores", "1", "--dry-run", check=False, env=elsewhere)
+    assert refused.returncode != 0 and refused.stdout.count("run `make setup` here") == 1
