@@ -1,4 +1,4 @@
-"""The command line: one sub-command for each step, and `view`. It only dispatches; a step's options are its own."""
+"""The command line: one sub-command for each step, and the tools. It only dispatches; a step's options are its own."""
 
 import inspect
 import os
@@ -23,7 +23,7 @@ STEPS = (
     "visualize",
     "report",
 )
-TOOLS = ("sync", "view")
+TOOLS = ("fingerprint", "sync", "view")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 

@@ -9,17 +9,16 @@ from typing import Any, TextIO
 
 from snakemake.exceptions import WorkflowError
 
-import intaglio
 from intaglio.errors import UserError
 from intaglio.params.reader import Params
 from intaglio.params.schema import Everything
 from intaglio.preflight import check_settings
-from intaglio.provenance.lock import HOLDER, claim, is_free
+from intaglio.provenance.lock import announce, claim, is_free
+from intaglio.provenance.sources import CODE, LOCK, SOURCE, require_own_package
 from intaglio.provenance.sync import tell_dvc, tell_snakemake
 from intaglio.steps.code import refresh
 
 PARAMS = Path("params.yaml")
-SOURCE, LOCK, CODE = Path("src/intaglio"), Path("requirements.lock"), Path("workflow/code")
 
 # The clone's lock, open as long as this process lives.
 _HELD: list[TextIO] = []
@@ -40,20 +39,13 @@ def start(workflow: Any, config: Mapping[str, Any]) -> Everything:
         )
     try:
         settings = check_settings(PARAMS)
-        _check_installation()
+        require_own_package()
         if workflow.is_main_process and is_free():
             refresh(SOURCE, LOCK, CODE)
             tell_snakemake()
     except UserError as error:
         raise WorkflowError(str(error)) from error
     return settings
-
-
-def _check_installation() -> None:
-    """Refuse to run another clone's package under this clone's name: its results would be recorded as this code's."""
-    running = Path(intaglio.__file__).parent
-    if running.resolve() != SOURCE.resolve():
-        raise UserError(f"{SOURCE}: the package that runs is {running}; run `make setup` here, or activate its .venv")
 
 
 def hold() -> None:
@@ -66,7 +58,7 @@ def hold() -> None:
         _HELD.append(claim())
     except UserError as error:
         raise WorkflowError(str(error)) from error
-    os.environ[HOLDER] = str(os.getpid())
+    announce()
 
 
 def finish() -> None:

@@ -82,8 +82,8 @@ class EpochBatches:
         inside = slice(self.shift, -self.shift or None)
         return self.normalise(self.images[:count, :, inside, inside].cpu())
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """The batches of one epoch: floats N×C×H×W and labels N, on the device."""
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch from the one at `start` on: floats N×C×H×W and labels N, on the device."""
         entropy = int(np.random.SeedSequence((self.seed, epoch)).generate_state(1, np.uint64)[0])
         generator = torch.Generator().manual_seed(entropy >> 1)
         count, device = len(self.labels), self.images.device
@@ -92,7 +92,7 @@ class EpochBatches:
         mirrored = torch.rand(count, generator=generator) < 0.5
         # Every place where a window of the image's size fits: N×C×(2s+1)×(2s+1)×H×W, a view that copies nothing.
         windows = self.images.unfold(2, self.height, 1).unfold(3, self.width, 1)
-        for chosen in order.tensor_split(self.steps):
+        for chosen in order.tensor_split(self.steps)[start:]:
             rows, (down, right) = chosen.to(device), offsets[:, chosen].to(device)
             images = windows[rows, :, down, right]
             if self.flip:

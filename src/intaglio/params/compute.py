@@ -1,12 +1,10 @@
-"""`seed` and `compute`: chance, and the machine that the work is done on."""
+"""`compute`: the machine that the work is done on."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from intaglio.params.section import Section
-
-Seed = Annotated[int, Field(ge=0, lt=2**32, description="Start of every random choice: split, weights, order, shifts.")]
 
 
 class Compute(Section):
@@ -15,5 +13,8 @@ class Compute(Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(description="auto takes cuda, then mps, then cpu.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         description="Arithmetic of training; auto is bf16 where the device multiplies it in hardware, else fp32."
+    )
+    deterministic: bool = Field(
+        description="Only algorithms that give the same bits each time; false is faster on some GPUs."
     )
     threads: int = Field(ge=1, le=1024, description="CPU threads of one step; another number may round otherwise.")

@@ -3,14 +3,16 @@
 from typing import Any
 
 from intaglio.files import as_json
-from intaglio.params.compute import Compute, Seed
+from intaglio.params.compute import Compute
 from intaglio.params.data import Data
 from intaglio.params.download import Download
 from intaglio.params.evaluate import Evaluate
 from intaglio.params.export import Export
 from intaglio.params.finetune import Finetune
 from intaglio.params.report import Report
+from intaglio.params.resume import Resume
 from intaglio.params.section import Section
+from intaglio.params.seed import Seed
 from intaglio.params.train import Train
 from intaglio.params.verify import Verify
 from intaglio.params.visualize import Visualize
@@ -23,6 +25,7 @@ class Everything(Section):
     compute: Compute
     data: Data
     download: Download
+    resume: Resume
     train: Train
     finetune: Finetune
     evaluate: Evaluate

@@ -1,55 +1,65 @@
-"""One run at a time in a clone: a lock that dies with its holder, however that ends."""
+"""One run at a time in a clone, and one of each step: locks that die with their holder, however that ends."""
 
 import fcntl
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
+
+import psutil
 
 from intaglio.errors import UserError
 
 LOCK = Path(".intaglio/lock")
 
-# Set by the run that holds the lock, for the steps that it starts.
+# Set by the run that holds the lock, for the steps that it starts: its machine and its process.
 HOLDER = "INTAGLIO_RUN"
 
 
-def claim() -> TextIO:
-    """Take the clone's lock; it is held until the file given back is closed or the process ends.
+def claim(path: Path = LOCK, busy: str = "a run is active in this clone") -> TextIO:
+    """Take a lock; it is held until the file given back is closed or the process ends.
 
     Raises:
-        UserError: another run holds it.
+        UserError: another process holds it.
     """
-    LOCK.parent.mkdir(exist_ok=True)
-    file = LOCK.open("a+", encoding="utf-8")
+    path.parent.mkdir(exist_ok=True)
+    file = path.open("a+", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         file.seek(0)
         holder = file.read().strip() or "another process"
         file.close()
-        raise UserError(f"{LOCK}: a run is active in this clone ({holder}); wait until it has ended") from error
+        raise UserError(f"{path}: {busy} ({holder}); wait until it has ended") from error
     file.truncate(0)
     file.write(f"process {os.getpid()}")
     file.flush()
     return file
 
 
+def announce() -> None:
+    """Tell the steps that this process will start that it holds the lock."""
+    os.environ[HOLDER] = f"{socket.gethostname()} {os.getpid()}"
+
+
 @contextmanager
 def claimed() -> Iterator[None]:
-    """Hold the lock while a step runs; or if the run that started the step holds it, end with that run."""
+    """Hold the lock while a step runs, unless the run that started it does; end when that run or `dvc repro` ends."""
+    try:
+        runner = _runner()
+    except psutil.NoSuchProcess as error:
+        raise UserError(f"{LOCK}: the run that started this step has ended; start it again") from error
+    if runner is not None:
+        threading.Thread(target=_end_with, args=(runner,), daemon=True).start()
     if HOLDER in os.environ:
-        threading.Thread(target=_end_with, args=(int(os.environ[HOLDER]),), daemon=True).start()
         yield
         return
-    file = claim()
-    try:
+    with claim():
         yield
-    finally:
-        file.close()
 
 
 def is_free() -> bool:
@@ -61,11 +71,20 @@ def is_free() -> bool:
     return True
 
 
-def _end_with(run: int) -> None:
+def _runner() -> psutil.Process | None:
+    """The workflow tool that started this step; None when it runs on another machine, or there is none."""
+    if HOLDER in os.environ:
+        host, process = os.environ[HOLDER].split()
+        return psutil.Process(int(process)) if host == socket.gethostname() else None
+    if "DVC_STAGE" in os.environ:
+        # DVC sets it for what it starts, a shell in between included, and has it not itself.
+        return next((process for process in psutil.Process().parents() if "DVC_STAGE" not in process.environ()), None)
+    return None
+
+
+def _end_with(run: psutil.Process) -> None:
     """End this process at once when the run has gone, so that a killed run leaves no step that goes on writing."""
-    while True:
-        try:
-            os.kill(run, 0)
-        except ProcessLookupError:
-            os._exit(1)
-        time.sleep(0.5)
+    with suppress(psutil.NoSuchProcess):
+        while run.is_running() and run.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.5)
+    os._exit(1)

@@ -1,23 +1,29 @@
 """What a step saw: a note, written as it ends, of what it read and what it wrote.
 
 Both workflow tools hash a step's inputs only after it has ended, and so would take an edit made meanwhile for what the
-step had read. So a step looks itself, before and after, and fails when something changed. `sync` trusts its note.
+step had read. So a step looks itself, as it begins, now and then, and as it ends, and fails when something changed.
+`sync` trusts its note.
 """
 
+import hashlib
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from intaglio.errors import UserError
-from intaglio.files import write_json
+from intaglio.files import as_json, write_json
 from intaglio.params.reader import Params
 from intaglio.provenance.hashes import Hashes
-from intaglio.provenance.lock import claimed
+from intaglio.provenance.lock import claim, claimed
+from intaglio.provenance.sources import Sources
 from intaglio.provenance.stages import STAGES, Stage, read_stages
+from intaglio.provenance.watch import WATCH, Watch
 
 NOTES = Path(".intaglio/runs")
+STATES = Path(".intaglio/resume")
 PARAMS = Path("params.yaml")
 
 
@@ -44,29 +50,66 @@ def witness(arguments: Sequence[str]) -> Iterator[None]:
     """Watch over a command that is a stage of the chain in the working directory; any other command just runs.
 
     Raises:
-        UserError: an input or a setting changed while the step ran.
+        UserError: an input, a setting or the source changed while the step ran.
     """
     stage = _stage_of(arguments)
     if stage is None:
         yield
         return
     with claimed():
-        yield from _watched(stage)
+        run = _Run(stage)
+        with run.own_state() as state:
+            WATCH.set(Watch(run.look, state))
+            yield
+            run.end()
 
 
-def _watched(stage: Stage) -> Iterator[None]:
-    hashes = Hashes()
-    settings, inputs = Params(PARAMS).canonical(stage.keys), hashes.md5s(stage.inputs)
-    yield
-    changed = [path for path, md5 in hashes.md5s(stage.inputs).items() if md5 != inputs[path]]
-    if Params(PARAMS).canonical(stage.keys) != settings:
-        changed.append(str(PARAMS))
-    if changed:
-        for path in stage.outputs:
-            Path(path).unlink(missing_ok=True)
-        raise UserError(f"{changed[0]}: changed while {stage.name} was reading it; run the same command again")
-    write_json(_path(stage), asdict(Note(stage.command, inputs, hashes.md5s(stage.outputs), settings)))
-    hashes.keep()
+class _Run:
+    """One run of a stage: what it reads, as it begins."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage, self.hashes = stage, Hashes()
+        self.sources = Sources(stage.step)
+        self.settings, self.inputs = Params(PARAMS).canonical(stage.keys), self.hashes.md5s(stage.inputs)
+
+    @contextmanager
+    def own_state(self) -> Iterator[Path]:
+        """A folder that belongs to all that the result depends on, for one process at a time; removed on success."""
+        told = as_json([self.stage.command, self.settings, self.inputs, self.sources.described])
+        folder = STATES / hashlib.sha256(told.encode()).hexdigest()[:32]
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = folder / "lock"
+        with claim(lock, f"{self.stage.name} is running already"):
+            try:
+                yield folder
+                shutil.rmtree(folder)
+            finally:
+                # A step that keeps no state leaves no folder either.
+                if folder.exists() and list(folder.iterdir()) == [lock]:
+                    shutil.rmtree(folder)
+
+    def look(self) -> None:
+        """Raise a UserError when something that the step has read is no longer what it was."""
+        changed = [path for path, md5 in self.hashes.md5s(self.stage.inputs).items() if md5 != self.inputs[path]]
+        if Params(PARAMS).canonical(self.stage.keys) != self.settings:
+            changed.append(str(PARAMS))
+        if source := self.sources.changed():
+            changed.append(source)
+        if changed:
+            name = self.stage.name
+            raise UserError(f"{changed[0]}: changed while {name} was reading it; run the same command again")
+
+    def end(self) -> None:
+        """Look once more, and leave the note; a step whose inputs have changed leaves no outputs."""
+        try:
+            self.look()
+        except UserError:
+            for path in self.stage.outputs:
+                Path(path).unlink(missing_ok=True)
+            raise
+        outputs = self.hashes.md5s(self.stage.outputs)
+        write_json(_path(self.stage), asdict(Note(self.stage.command, self.inputs, outputs, self.settings)))
+        self.hashes.keep()
 
 
 def _stage_of(arguments: Sequence[str]) -> Stage | None:

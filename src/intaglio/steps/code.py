@@ -28,10 +28,11 @@ def refresh(source: Path, lock: Path, output: Path) -> list[str]:
     """Bring the files up to date; those that are keep their time. Returns the names of the steps that changed."""
     from intaglio.files import as_json, write_text
     from intaglio.provenance.code import Closure
+    from intaglio.provenance.installed import as_run
 
     closure, changed = Closure(source, lock), []
     for step in STEPS:
-        path, text = output / f"{step}.json", as_json(closure.of_step(step))
+        path, text = output / f"{step}.json", as_json(as_run(closure, step))
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             write_text(path, text)
             changed.append(step)

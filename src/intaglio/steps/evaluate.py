@@ -24,10 +24,12 @@ def run(
     from intaglio.files import write_json, write_text
     from intaglio.logs import logger
     from intaglio.models.checkpoint import load
-    from intaglio.params.compute import Compute, Seed
+    from intaglio.params.compute import Compute
     from intaglio.params.data import Data
     from intaglio.params.evaluate import Evaluate
     from intaglio.params.reader import Params
+    from intaglio.params.seed import Seed
+    from intaglio.provenance.fingerprint import fingerprint, in_a_line
     from intaglio.training import scores as score
     from intaglio.training.loop import predict
     from intaglio.training.machine import use
@@ -48,7 +50,8 @@ def run(
     names = list(card.classes)
     found = score.overall(logits, labels)
     calibration = {"calibration_error": score.calibration_error(logits, labels, how.calibration_bins)}
-    write_json(scores, found | calibration | score.by_class(logits, labels, names))
+    made_on = {"fingerprint": in_a_line(fingerprint(machine.device.type, compute.threads))}
+    write_json(scores, found | calibration | score.by_class(logits, labels, names) | made_on)
 
     matrix = pd.DataFrame(score.confusion(logits, labels, len(names)), index=names, columns=names)
     write_text(confusion, matrix.to_csv(index_label="actual", lineterminator="\n"))

@@ -26,19 +26,25 @@ def run(
     from intaglio.models.build import build, initialise
     from intaglio.models.checkpoint import Card, load, save
     from intaglio.models.surgery import adapt_channels, freeze, replace_head
-    from intaglio.params.compute import Compute, Seed
+    from intaglio.params.compute import Compute
     from intaglio.params.data import Data
     from intaglio.params.finetune import Finetune
     from intaglio.params.reader import Params
+    from intaglio.params.resume import Resume
+    from intaglio.params.seed import Seed
+    from intaglio.provenance.fingerprint import fingerprint, in_a_line
+    from intaglio.provenance.watch import WATCH
     from intaglio.training.history import write_history
     from intaglio.training.loop import fit, predict
     from intaglio.training.machine import use
+    from intaglio.training.resume import States
     from intaglio.training.scores import overall
 
     settings = Params(params)
     seed, compute = settings.get("seed", Seed), settings.get("compute", Compute)
     settings.get("data", Data)
     recipe: Finetune = settings.get("finetune", Finetune)
+    resume: Resume = settings.get("resume", Resume)
 
     (network, origin), prepared, machine = load(base), open_prepared(data), use(compute, seed)
     facts, normalise, size = prepared.facts, normaliser(prepared), origin.shape[1:]
@@ -53,9 +59,12 @@ def run(
     replace_head(network, len(facts.classes))
     freeze(network, recipe.freeze)
     machine.place(network)
+    watch, made_on = WATCH.get(), in_a_line(fingerprint(machine.device.type, compute.threads))
+    states = States(watch.state, made_on, resume.minutes, watch.look)
+    named = {"model": origin.config.name, "fingerprint": made_on}
     rates = {"backbone": recipe.old_layers_rate}
-    result = fit(network, training, validation, recipe, machine, name="finetuned", rates=rates)
-    described = result.summary(network, training, validation, machine) | {"model": origin.config.name}
+    result = fit(network, training, validation, recipe, machine, name="finetuned", rates=rates, states=states)
+    described = result.summary(network, training, validation, machine) | named
 
     scratch_rows, scratch_described = [], {"skipped": True}
     if recipe.compare_from_scratch:
@@ -64,14 +73,12 @@ def run(
         adapt_channels(scratch, origin.shape[0], channels)
         initialise(scratch, training.sample())
         machine.place(scratch)
-        control = fit(scratch, training, validation, recipe, machine, name="scratch", rates={})
+        control = fit(scratch, training, validation, recipe, machine, name="scratch", rates={}, states=states)
         test = for_scoring(prepared, "test", size, normalise, batch_size=recipe.batch_size, device=machine.device)
         logits, labels = predict(scratch, test, machine.exact())
         scratch_rows = control.rows
-        scratch_described = control.summary(scratch, training, validation, machine) | {
-            "model": origin.config.name,
-            "test": overall(logits.numpy(), labels.numpy()),
-        }
+        tested = {"test": overall(logits.numpy(), labels.numpy())}
+        scratch_described = control.summary(scratch, training, validation, machine) | named | tested
 
     save(checkpoint, network, card)
     write_history(epochs, result.rows)

@@ -21,9 +21,9 @@ def run(
     from intaglio.data.split import split
     from intaglio.errors import UserError
     from intaglio.logs import logger
-    from intaglio.params.compute import Seed
     from intaglio.params.data import Data, DataSet
     from intaglio.params.reader import Params
+    from intaglio.params.seed import Seed
 
     reader = Params(params)
     settings: DataSet = getattr(reader.get("data", Data), role)

@@ -22,10 +22,11 @@ def run(
     from intaglio.data.store import open_prepared
     from intaglio.files import replacing
     from intaglio.logs import logger
-    from intaglio.params.compute import Compute, Seed
+    from intaglio.params.compute import Compute
     from intaglio.params.data import Data
     from intaglio.params.reader import Params
     from intaglio.params.report import Report
+    from intaglio.params.seed import Seed
     from intaglio.reporting.page import Subject
     from intaglio.reporting.page import page as render_page
     from intaglio.reporting.results import Network, predictions_source, read_results

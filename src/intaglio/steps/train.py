@@ -20,18 +20,24 @@ def run(
     from intaglio.files import write_json
     from intaglio.models.build import build, initialise
     from intaglio.models.checkpoint import Card, save
-    from intaglio.params.compute import Compute, Seed
+    from intaglio.params.compute import Compute
     from intaglio.params.data import Data
     from intaglio.params.reader import Params
+    from intaglio.params.resume import Resume
+    from intaglio.params.seed import Seed
     from intaglio.params.train import Train
+    from intaglio.provenance.fingerprint import fingerprint, in_a_line
+    from intaglio.provenance.watch import WATCH
     from intaglio.training.history import write_history
     from intaglio.training.loop import fit
     from intaglio.training.machine import use
+    from intaglio.training.resume import States
 
     settings = Params(params)
     seed, compute = settings.get("seed", Seed), settings.get("compute", Compute)
     settings.get("data", Data)
     recipe: Train = settings.get("train", Train)
+    resume: Resume = settings.get("resume", Resume)
 
     prepared, machine = open_prepared(data), use(compute, seed)
     facts, normalise = prepared.facts, normaliser(prepared)
@@ -45,10 +51,13 @@ def run(
     network = build(recipe.model, (channels, *size), len(facts.classes))
     initialise(network, training.sample())
     machine.place(network)
-    result = fit(network, training, validation, recipe, machine, name="base", rates={})
+    watch, made_on = WATCH.get(), in_a_line(fingerprint(machine.device.type, compute.threads))
+    states = States(watch.state, made_on, resume.minutes, watch.look)
+    result = fit(network, training, validation, recipe, machine, name="base", rates={}, states=states)
 
     model = recipe.model.model_dump()
     card = Card(model, (channels, *size), channels, facts.classes, facts.mean, facts.std, facts.set)
     save(checkpoint, network, card)
     write_history(epochs, result.rows)
-    write_json(summary, result.summary(network, training, validation, machine) | {"model": recipe.model.name})
+    described = result.summary(network, training, validation, machine)
+    write_json(summary, described | {"model": recipe.model.name, "fingerprint": made_on})

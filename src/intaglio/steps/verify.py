@@ -28,6 +28,7 @@ def run(
     from intaglio.params.compute import Compute
     from intaglio.params.reader import Params
     from intaglio.params.verify import Verify
+    from intaglio.provenance.fingerprint import fingerprint, in_a_line
 
     settings = Params(params)
     compute: Compute = settings.get("compute", Compute)
@@ -50,4 +51,4 @@ def run(
             f"{gate.min_agreement}), largest difference {difference:.3g} (most {gate.max_difference}) at test image "
             f"{worst['image']}, batch size {worst['batch_size']}; export again, or look at verify in {params}"
         )
-    write_json(parity, found)
+    write_json(parity, found | {"fingerprint": in_a_line(fingerprint("cpu", compute.threads))})

@@ -4,7 +4,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import torch
@@ -16,6 +16,7 @@ from intaglio.params.recipe import Recipe
 from intaglio.training.history import Row, summarise
 from intaglio.training.machine import Machine
 from intaglio.training.optimizer import optimizer
+from intaglio.training.resume import States, random_state, set_random_state
 from intaglio.training.schedule import rate
 
 logger = logging.getLogger("intaglio")
@@ -32,8 +33,8 @@ class TrainingBatches(Sized, Protocol):
 
     count: int
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """The batches of an epoch, the same whenever they are asked for."""
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch from the one at `start` on, the same whenever they are asked for."""
 
 
 class ScoringBatches(Iterable[Batch], Protocol):
@@ -61,6 +62,7 @@ class Run:
             "validation_images": validation.count,
             "device": machine.device.type,
             "precision": str(machine.dtype).removeprefix("torch."),
+            "deterministic": torch.are_deterministic_algorithms_enabled(),
         }
 
 
@@ -73,6 +75,7 @@ def fit(
     *,
     name: str,
     rates: Mapping[str, float],
+    states: States | None = None,
 ) -> Run:
     """Train a network in place.
 
@@ -84,68 +87,147 @@ def fit(
         machine: device and precision.
         name: what the log lines call the run.
         rates: shares of the learning rate by the first part of a parameter's name; others get all of it.
+        states: where an interrupted run goes on from, and what this one keeps to the same end.
 
     Raises:
-        UserError: the loss is not a finite number.
+        UserError: the loss is not a finite number, or its state cannot be kept.
     """
-    loss_function = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-    optimize, scaler = optimizer(recipe.optimizer, network.named_parameters(), rates), machine.scaler()
-    weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    total = recipe.epochs * len(training)
-    rows: list[Row] = []
-    kept_epoch, best_accuracy, best_weights = recipe.epochs, -1.0, None
+    states = states or States()
+    run = _Training(network, training, validation, recipe, machine, name, rates)
+    state = states.newest(name)
+    if state is not None:
+        run.load_state_dict(state)
+        logger.info("%s: goes on after epoch %d, step %d of %d", name, len(run.rows), run.done, len(training))
+    while len(run.rows) < recipe.epochs:
+        run.train_epoch(states)
+        states.keep(name, run.state_dict())
+    return run.result()
 
-    for epoch in range(1, recipe.epochs + 1):
-        start = time.monotonic()
-        network.train()
-        losses = torch.zeros(len(training), device=machine.device)
-        norms = torch.zeros(len(training), device=machine.device)
-        correct, seen = torch.zeros((), dtype=torch.int64, device=machine.device), 0
-        progress = _progress(training.epoch(epoch), len(training), f"{name} epoch {epoch}/{recipe.epochs}")
-        for index, (inputs, labels) in enumerate(progress):
-            step = (epoch - 1) * len(training) + index
-            share = rate(recipe.schedule, step, total)
-            for group in optimize.param_groups:
-                group["lr"] = group["peak"] * share
-            with machine.autocast():
-                logits = network(inputs)
-            loss = loss_function(logits.float(), labels)
-            optimize.zero_grad(set_to_none=True)
-            scaler.scale(loss).backward()
-            scaler.unscale_(optimize)
-            limit = recipe.clip_norm if recipe.clip_norm is not None else float("inf")
-            norms[index] = nn.utils.clip_grad_norm_(weights, limit)
-            scaler.step(optimize)
-            scaler.update()
 
-            losses[index] = loss.detach() * len(labels)
-            correct += (logits.detach().argmax(1) == labels).sum()
-            seen += len(labels)
-            if (index + 1) % LOOK_EVERY == 0 or index + 1 == len(training):
-                _stop_unless_finite(losses[: index + 1], epoch, step - index, recipe, total)
+class _Training:
+    """A training run between two steps: all that the rest of it depends on."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        training: TrainingBatches,
+        validation: ScoringBatches,
+        recipe: Recipe,
+        machine: Machine,
+        name: str,
+        rates: Mapping[str, float],
+    ) -> None:
+        self.network, self.training, self.validation = network, training, validation
+        self.recipe, self.machine, self.name = recipe, machine, name
+        self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+        self.optimizer = optimizer(recipe.optimizer, network.named_parameters(), rates)
+        self.scaler = machine.scaler()
+        self.weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.total = recipe.epochs * len(training)
+        self.rows: list[Row] = []
+        self.kept_epoch, self.best_accuracy = recipe.epochs, -1.0
+        self.best_weights: dict[str, Tensor] | None = None
+        self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
+        self.done = 0  # steps of the epoch
+        self.losses = torch.zeros(len(self.training), device=self.machine.device)
+        self.norms = torch.zeros(len(self.training), device=self.machine.device)
+        self.correct, self.seen = torch.zeros((), dtype=torch.int64, device=self.machine.device), 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that changes from step to step, as tensors and plain values."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "random": random_state(self.machine.device),
+            "rows": [asdict(row) for row in self.rows],
+            "best": (self.kept_epoch, self.best_accuracy, self.best_weights),
+            "epoch": (self.done, self.losses, self.norms, self.correct, self.seen),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state_dict`, which may lie on the CPU."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        set_random_state(state["random"])
+        self.rows = [Row(**row) for row in state["rows"]]
+        self.kept_epoch, self.best_accuracy, self.best_weights = state["best"]
+        self.done, losses, norms, correct, self.seen = state["epoch"]
+        self.losses, self.norms, self.correct = (x.to(self.machine.device) for x in (losses, norms, correct))
+
+    def train_epoch(self, states: States) -> None:
+        """The rest of an epoch, then the validation images."""
+        epoch, epochs, steps = len(self.rows) + 1, self.recipe.epochs, len(self.training)
+        start, seen_before = time.monotonic(), self.seen
+        self.network.train()
+        batches = self.training.epoch(epoch, self.done)
+        for batch in _progress(batches, self.done, steps, f"{self.name} epoch {epoch}/{epochs}"):
+            self._step(*batch)
+            if self.done % LOOK_EVERY == 0 or self.done == steps:
+                self._stop_unless_finite()
+            if states.due and self.done < steps:
+                states.keep(self.name, self.state_dict())
 
         seconds = time.monotonic() - start
-        validation_loss, validation_accuracy = score(network, validation, machine)
-        rows.append(
-            Row(
-                epoch=epoch,
-                step=epoch * len(training),
-                learning_rate=recipe.optimizer.learning_rate * rate(recipe.schedule, epoch * len(training) - 1, total),
-                train_loss=losses.sum().item() / seen,
-                train_accuracy=correct.item() / seen,
-                validation_loss=validation_loss,
-                validation_accuracy=validation_accuracy,
-                gradient_norm=norms.mean().item(),
-            )
+        speed = (self.seen - seen_before) / seconds
+        validation_loss, validation_accuracy = score(self.network, self.validation, self.machine)
+        row = Row(
+            epoch=epoch,
+            step=epoch * steps,
+            learning_rate=self._learning_rate(epoch * steps - 1),
+            train_loss=self.losses.sum().item() / self.seen,
+            train_accuracy=self.correct.item() / self.seen,
+            validation_loss=validation_loss,
+            validation_accuracy=validation_accuracy,
+            gradient_norm=self.norms.mean().item(),
         )
-        if recipe.keep == "best" and validation_accuracy > best_accuracy:
-            kept_epoch, best_accuracy = epoch, validation_accuracy
-            best_weights = {key: value.clone() for key, value in network.state_dict().items()}
-        _say(name, rows[-1], recipe.epochs, seen / seconds, seconds * (recipe.epochs - epoch))
+        _say(self.name, row, epochs, speed, self.seen / speed * (epochs - epoch))
+        if self.recipe.keep == "best" and validation_accuracy > self.best_accuracy:
+            self.kept_epoch, self.best_accuracy = epoch, validation_accuracy
+            self.best_weights = {key: value.clone() for key, value in self.network.state_dict().items()}
+        self.rows.append(row)
+        self._begin_epoch()
 
-    if best_weights is not None:
-        network.load_state_dict(best_weights)
-    return Run(rows, kept_epoch)
+    def _step(self, inputs: Tensor, labels: Tensor) -> None:
+        share = rate(self.recipe.schedule, len(self.rows) * len(self.training) + self.done, self.total)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * share
+        with self.machine.autocast():
+            logits = self.network(inputs)
+        loss = self.loss(logits.float(), labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(self.optimizer)
+        limit = self.recipe.clip_norm if self.recipe.clip_norm is not None else float("inf")
+        self.norms[self.done] = nn.utils.clip_grad_norm_(self.weights, limit)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.losses[self.done] = loss.detach() * len(labels)
+        self.correct += (logits.detach().argmax(1) == labels).sum()
+        self.seen += len(labels)
+        self.done += 1
+
+    def _stop_unless_finite(self) -> None:
+        broken = (~self.losses[: self.done].isfinite()).nonzero()
+        if len(broken):
+            step = len(self.rows) * len(self.training) + int(broken[0])
+            raise UserError(
+                f"params.yaml: optimizer.learning_rate: the loss is no longer a finite number at epoch "
+                f"{len(self.rows) + 1}, step {step + 1} of {self.total}, learning rate "
+                f"{self._learning_rate(step):.6g}; lower it, or set clip_norm"
+            )
+
+    def _learning_rate(self, step: int) -> float:
+        return self.recipe.optimizer.learning_rate * rate(self.recipe.schedule, step, self.total)
+
+    def result(self) -> Run:
+        """The rows; the network gets the weights that are to be kept."""
+        if self.best_weights is not None:
+            self.network.load_state_dict(self.best_weights)
+        return Run(self.rows, self.kept_epoch)
 
 
 @torch.no_grad()
@@ -166,19 +248,10 @@ def score(network: nn.Module, batches: Iterable[Batch], machine: Machine) -> tup
     return nn.functional.cross_entropy(logits, labels).item(), (logits.argmax(1) == labels).float().mean().item()
 
 
-def _stop_unless_finite(losses: Tensor, epoch: int, first_step: int, recipe: Recipe, total: int) -> None:
-    broken = (~losses.isfinite()).nonzero()
-    if len(broken):
-        step = first_step + int(broken[0])
-        learning_rate = recipe.optimizer.learning_rate * rate(recipe.schedule, step, total)
-        raise UserError(
-            f"params.yaml: optimizer.learning_rate: the loss is no longer a finite number at epoch {epoch}, "
-            f"step {step + 1} of {total}, learning rate {learning_rate:.6g}; lower it, or set clip_norm"
-        )
-
-
-def _progress(batches: Iterator[Batch], count: int, text: str) -> Iterable[Batch]:
-    return tqdm(batches, text, count, leave=False, unit="step") if sys.stderr.isatty() else batches
+def _progress(batches: Iterator[Batch], done: int, count: int, text: str) -> Iterable[Batch]:
+    if not sys.stderr.isatty():
+        return batches
+    return tqdm(batches, text, count, initial=done, leave=False, unit="step")
 
 
 def _say(name: str, row: Row, epochs: int, speed: float, left: float) -> None:

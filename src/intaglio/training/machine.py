@@ -38,7 +38,7 @@ class Machine:
 
 
 def use(compute: Compute, seed: int) -> Machine:
-    """Choose the device and precision, fix the threads, seed torch and ask for deterministic algorithms.
+    """Choose the device, the precision and the algorithms, fix the threads and seed torch.
 
     Raises:
         UserError: the device or the precision is not to be had here.
@@ -46,7 +46,7 @@ def use(compute: Compute, seed: int) -> Machine:
     # cuBLAS is deterministic only with a fixed workspace, asked for before CUDA starts.
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     torch.set_num_threads(compute.threads)
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(compute.deterministic)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.manual_seed(seed)
     device = _device(compute.device)

@@ -1,0 +1,127 @@
+"""A training run that is interrupted goes on, and ends in the same bits."""
+
+import hashlib
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from test_training import CPU, Points, recipe
+from torch import nn
+
+from intaglio.errors import UserError
+from intaglio.params.recipe import SGD, AdamW
+from intaglio.training.loop import Run, fit
+from intaglio.training.machine import Machine
+from intaglio.training.resume import States
+
+
+class Interrupted(Exception):
+    pass
+
+
+def learner() -> nn.Module:
+    """With running statistics, filters laid out channels last, and chance in every step."""
+    torch.manual_seed(0)
+    layers = (nn.Unflatten(1, (2, 1, 1)), nn.Conv2d(2, 8, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten())
+    network = nn.Sequential(*layers, nn.Dropout(0.3), nn.Linear(8, 2))
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def train(states: States, machine: Machine = CPU, **changes: Any) -> tuple[Run, dict[str, torch.Tensor]]:
+    network, points = learner(), Points()
+    run = fit(network, points, points, recipe(**changes), machine, name="points", rates={}, states=states)
+    return run, network.state_dict()
+
+
+def look_until(count: int) -> Callable[[], None]:
+    """Looks that fail at the one after `count`: the process dies there, before the state is kept."""
+    left = iter(range(count))
+
+    def look() -> None:
+        if next(left, None) is None:
+            raise Interrupted
+
+    return look
+
+
+@pytest.mark.parametrize("minutes", [1e-9, 1e9], ids=["a state each step", "a state each epoch"])
+@pytest.mark.parametrize("died", range(4))
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": SGD(name="sgd", learning_rate=0.5, momentum=0.9, weight_decay=0.001), "keep": "best"},
+        {"optimizer": AdamW(name="adamw", learning_rate=0.2, betas=[0.9, 0.99], weight_decay=0.01), "clip_norm": 0.5},
+    ],
+    ids=["sgd", "adamw"],
+)
+def test_a_run_that_died_goes_on_and_ends_in_the_same_bits(
+    tmp_path: Path, minutes: float, died: int, changes: dict[str, Any]
+) -> None:
+    whole, expected = train(States(), **changes)
+    with pytest.raises(Interrupted):
+        train(States(tmp_path, "this one", minutes, look_until(died)), **changes)
+    again = States(tmp_path, "this one", minutes)
+    assert (again.newest("points") is None) == (died == 0)
+    run, weights = train(again, **changes)
+    assert run == whole
+    assert weights.keys() == expected.keys()
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
+    whole, expected = train(States(tmp_path, "this one"))
+    run, weights = train(States(tmp_path, "this one", look=look_until(0)))
+    assert run == whole and all(torch.equal(weights[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda content: b"", lambda content: content + b"x"])
+def test_a_damaged_state_is_put_aside_and_the_one_before_is_used(
+    tmp_path: Path, damage: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    whole, _ = train(States())
+    with pytest.raises(Interrupted):
+        train(States(tmp_path, look=look_until(3)))
+    newest = tmp_path / "points.pt"
+    newest.write_bytes(damage(newest.read_bytes()))
+    state = States(tmp_path).newest("points")
+    assert state is not None and len(state["rows"]) == 2
+    assert "points.pt: damaged, put aside as points.pt.damaged" in caplog.text
+    assert train(States(tmp_path))[0] == whole
+    (tmp_path / "points.previous.pt").write_bytes(b"")
+    newest.write_bytes(b"")
+    assert train(States(tmp_path))[0] == whole
+
+
+def test_a_state_that_holds_code_is_put_aside_and_not_run(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "ran",))
+
+    content = pickle.dumps(Evil(), protocol=2)
+    (tmp_path / "points.pt").write_bytes(hashlib.sha256(content).digest() + content)
+    assert States(tmp_path).newest("points") is None
+    assert [path.name for path in tmp_path.iterdir()] == ["points.pt.damaged"]
+
+
+def test_another_machines_state_is_not_gone_on_from(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(Interrupted):
+        train(States(tmp_path, "that one", look=look_until(3)))
+    assert States(tmp_path, "this one").newest("points") is None
+    assert "of another machine (that one); not used" in caplog.text
+
+
+def test_a_full_disk_is_told_and_what_was_kept_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Interrupted):
+        train(States(tmp_path, look=look_until(2)))
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(UserError, match="No space left on device"):
+        train(States(tmp_path))
+    state = States(tmp_path).newest("points")
+    assert state is not None and len(state["rows"]) == 2

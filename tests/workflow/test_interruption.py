@@ -1,0 +1,211 @@
+"""Whatever ends a run before its time, the same command goes on, and ends in the bytes of a run that was left alone."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from project import Project
+
+from intaglio.provenance.stages import read_stages
+
+# Enough epochs for a run to be killed in the middle of them.
+EPOCHS = 60
+DOORS = [("snakemake", "--cores", "1", "results/metrics/base.json"), ("dvc", "repro", "train")]
+OF_TRAIN = ("results/checkpoints", "results/metrics")
+
+
+@pytest.fixture(scope="module")
+def prepared_once(tmp_path_factory: pytest.TempPathFactory, finished_once: Project) -> Project:
+    """A clone whose base data are prepared, with a training run long enough to be interrupted; not to be changed."""
+    project = finished_once.copy(tmp_path_factory.mktemp("prepared") / "clone")
+    project.set(train__epochs=EPOCHS)
+    project.run("rm", "-r", "results/checkpoints", "results/metrics")
+    return project
+
+
+@pytest.fixture
+def prepared(prepared_once: Project, tmp_path: Path) -> Project:
+    return prepared_once.copy(tmp_path / "prepared")
+
+
+@pytest.fixture(scope="module")
+def left_alone(prepared_once: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], float]:
+    """The bytes of an uninterrupted run, and the seconds that it took."""
+    project = prepared_once.copy(tmp_path_factory.mktemp("alone") / "clone")
+    start = time.monotonic()
+    project.run(*train_command(project))
+    return project.bytes_of(*OF_TRAIN), time.monotonic() - start
+
+
+def train_command(project: Project) -> list[str]:
+    return read_stages(project.root / "dvc.yaml")["train"].command.split()
+
+
+def start(project: Project, *command: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        command,
+        cwd=project.root,
+        env=project.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def read_until(running: "subprocess.Popen[str]", text: str) -> None:
+    assert running.stdout is not None
+    said = ""
+    while text not in (line := running.stdout.readline()):
+        said += line
+        assert line, said
+
+
+def states(project: Project) -> list[Path]:
+    return sorted(project.root.glob(".intaglio/resume/*/*.pt"))
+
+
+def wait_until_gone(processes: list[psutil.Process]) -> None:
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    assert not alive
+
+
+@pytest.mark.long
+def test_training_killed_at_any_moment_ends_in_the_same_bytes(
+    prepared_once: Project, left_alone: tuple[dict[str, str], float], tmp_path: Path
+) -> None:
+    expected, seconds = left_alone
+    moments = random.Random(0)
+    for number in range(10):
+        project = prepared_once.copy(tmp_path / f"killed-{number}")
+        running = start(project, *train_command(project))
+        time.sleep(moments.uniform(0.1, 1) * seconds)
+        running.kill()
+        running.wait()
+        project.run(*train_command(project))
+        assert project.bytes_of(*OF_TRAIN) == expected
+        assert states(project) == []
+
+
+def test_ctrl_c_keeps_the_epochs_that_were_trained(prepared: Project, left_alone: tuple[dict[str, str], float]) -> None:
+    running = start(prepared, *train_command(prepared))
+    read_until(running, "epoch 5/")
+    os.killpg(running.pid, signal.SIGINT)
+    assert running.wait() == 130
+    assert "base: goes on after epoch" in prepared.run(*train_command(prepared)).stdout
+    assert prepared.bytes_of(*OF_TRAIN) == left_alone[0]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "door", [("snakemake", "--cores", "1", "results/metrics/base.json"), ("dvc", "repro", "train")]
+)
+@pytest.mark.parametrize("epoch", [1, 20, 45])
+def test_a_killed_door_leaves_no_step_behind_and_the_same_command_goes_on(
+    prepared: Project, left_alone: tuple[dict[str, str], float], door: tuple[str, ...], epoch: int
+) -> None:
+    running = start(prepared, *door)
+    read_until(running, f"epoch {epoch}/")
+    steps = psutil.Process(running.pid).children(recursive=True)
+    running.kill()
+    running.wait()
+    wait_until_gone(steps)
+    said = prepared.run(*door).stdout
+    assert "base: goes on after epoch" in said
+    assert prepared.bytes_of(*OF_TRAIN) == left_alone[0]
+
+
+@pytest.mark.long
+def test_a_step_that_snakemake_retries_goes_on(prepared: Project, left_alone: tuple[dict[str, str], float]) -> None:
+    running = start(prepared, "snakemake", "--cores", "1", "--retries", "1", "results/metrics/base.json")
+    read_until(running, "epoch 10/")
+    step = next(
+        child for child in psutil.Process(running.pid).children(recursive=True) if "train" in child.cmdline()[1:3]
+    )
+    step.kill()
+    read_until(running, "base: goes on after epoch")
+    said, _ = running.communicate()
+    assert running.returncode == 0, said
+    assert prepared.bytes_of(*OF_TRAIN) == left_alone[0]
+
+
+def test_a_changed_setting_or_source_does_not_go_on_from_what_was_trained_before(prepared: Project) -> None:
+    def broken_off(train: str) -> str:
+        running = start(prepared, *train.split())
+        assert running.stdout is not None
+        said = ""
+        while "epoch 3/" not in (line := running.stdout.readline()):
+            assert line, said
+            said += line
+        running.kill()
+        running.wait()
+        return said
+
+    train = " ".join(train_command(prepared))
+    broken_off(train)
+    prepared.set(train__label_smoothing=0.2)
+    assert "goes on" not in broken_off(train)
+    prepared.set(train__label_smoothing=0.1)
+    source = prepared.root / "src/intaglio/training/schedule.py"
+    text = source.read_text()
+    source.write_text(text + "\nUNUSED = 1\n")
+    prepared.run("dvc", "repro", "code")
+    assert "goes on" not in broken_off(train)
+    assert len({path.parent for path in states(prepared)}) == 3
+    source.write_text(text)
+    prepared.run("dvc", "repro", "code")
+    running = start(prepared, *train.split())
+    read_until(running, "base: goes on after epoch")
+    running.kill()
+    running.wait()
+
+
+def test_an_edited_source_stops_the_step_that_runs_it_and_is_named(
+    prepared: Project,
+) -> None:
+    running = start(prepared, *train_command(prepared))
+    read_until(running, "epoch 3/")
+    source = prepared.root / "src/intaglio/training/schedule.py"
+    source.write_text(source.read_text() + "\n# A comment is no change.\n")
+    read_until(running, "epoch 10/")
+    source.write_text(source.read_text() + "\nUNUSED = 1\n")
+    said, _ = running.communicate()
+    assert running.returncode == 2, said
+    assert "src/intaglio/training/schedule.py: changed while train was reading it" in said
+    assert f"epoch {EPOCHS}/" not in said
+    assert not (prepared.root / "results/checkpoints/base.safetensors").exists()
+    # Its code file no longer describes it, and the step says so before it works.
+    refused = prepared.run(*train_command(prepared), check=False)
+    assert refused.returncode == 2 and "workflow/code/train.json: is not of src/intaglio as it is now" in refused.stdout
+
+
+def test_a_step_that_runs_already_is_not_started_again(prepared: Project) -> None:
+    # Two runs on different machines of a cluster know nothing of each other, but share the folder.
+    apart = {"INTAGLIO_RUN": "elsewhere 1"}
+    prepared.environment |= apart
+    running = start(prepared, *train_command(prepared))
+    read_until(running, "epoch 1/")
+    refused = prepared.run(*train_command(prepared), check=False)
+    assert refused.returncode == 2 and "train is running already" in refused.stdout
+    running.kill()
+    running.wait()
+
+
+def test_other_packages_than_the_locked_ones_stop_the_run_unless_they_are_chosen_and_then_leave_a_mark(
+    prepared: Project,
+) -> None:
+    lock = prepared.root / "requirements.lock"
+    lock.write_text(lock.read_text().replace("\ntorch==2.14.1", "\ntorch==2.14.2"))
+    refused = prepared.run("snakemake", "--cores", "1", "--dry-run", check=False)
+    assert refused.returncode != 0
+    assert refused.stdout.count("requirements.lock: torch 2.14.2 is locked, 2.14.1 is installed; run `make setup`") == 1
+    refused = prepared.run(*train_command(prepared), check=False)
+    assert refused.returncode == 2 and "torch 2.14.2 is locked" in refused.stdout
+    chosen = {"INTAGLIO_PACKAGES": "installed"}
+    assert prepared.run("snakemake", "--cores", "1", "results/metrics/base.json", env=chosen)
+    assert '"torch": "2.14.1 instead of 2.14.2"' in (prepared.root / "workflow/code/train.json").read_text()
