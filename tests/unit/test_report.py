@@ -28,10 +28,11 @@ from intaglio.reporting.records import read_record, read_scratch
 from intaglio.reporting.results import read_results
 from intaglio.reporting.samples import choose, match
 from intaglio.reporting.tables import Confusion, long_form, read_confusion, read_epochs, read_predictions
-from intaglio.reporting.wording import agreement, calibration, comparison
+from intaglio.reporting.wording import agreement, calibration, comparison, facts, machines
 from intaglio.steps import report
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
+MACHINE = "device cpu; processor x; threads 2"
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="60" height="90"><text id="a">Conv</text></svg>'
 
 
@@ -174,12 +175,17 @@ def _evaluate(
         key: dict(zip(classes, values.tolist(), strict=True))
         for key, values in (("precision", precision), ("recall", recall), ("f1", f1))
     }
-    scores = _scores(float(right.mean()), len(labels), 0.31) | {"calibration_error": 0.021} | by_class
+    scores = (
+        _scores(float(right.mean()), len(labels), 0.31)
+        | {"calibration_error": 0.021, "fingerprint": MACHINE}
+        | by_class
+    )
     (chain.metrics / f"{model}.test.json").write_text(json.dumps(scores))
     parity = {
         "images": len(labels),
         "agreement": 1.0,
         "max_difference": 3.3e-06,
+        "fingerprint": MACHINE,
         "mean_difference": 4.1e-07,
         "accuracy": {"pytorch": float(right.mean()), "onnx": float(right.mean())},
         "worst": {"image": int(rows[1]), "difference": 3.3e-06, "batch_size": 7},
@@ -222,6 +228,8 @@ def _train(
         "model": "speednet",
         "device": "cpu",
         "precision": "bfloat16",
+        "deterministic": True,
+        "fingerprint": MACHINE,
         "epochs": epochs,
         "steps": 114 * epochs,
         "parameters": 289_514,
@@ -347,6 +355,17 @@ def test_the_comparison_says_which_is_better_and_whether_chance_may_explain_it(
     assert re.search(sentence, comparison(read_results(fresh.metrics, fresh.root / "results/graphs")))
 
 
+def test_the_machine_is_named_once_or_for_each_part_where_it_was_another(fresh: Chain) -> None:
+    results = read_results(fresh.metrics, fresh.root / "results/graphs")
+    assert machines(results) == [f"Made on: {MACHINE}."]
+    fresh.edit_json("base.json", _put("device cuda", "fingerprint"))
+    fresh.edit_json("base.json", _put(False, "deterministic"))
+    results = read_results(fresh.metrics, fresh.root / "results/graphs")
+    others = "base tested, base compared, fine-tuned trained, fine-tuned tested, fine-tuned compared"
+    assert machines(results) == ["Made on (base trained): device cuda.", f"Made on ({others}): {MACHINE}."]
+    assert "by algorithms that need not give the same bits again; seed 0" in facts(results, 0)
+
+
 @pytest.mark.parametrize(
     ("confidence", "judgement"),
     [(0.999, "surer than it is right"), (0.0, "less sure than it is right"), (None, "about as sure as it is right")],
@@ -382,6 +401,7 @@ def test_the_weakest_class_and_the_commonest_mistake_come_first() -> None:
         interval=interval,
         loss=1.0,
         calibration_error=0.1,
+        fingerprint=MACHINE,
         f1={"a": 0.9, "b": 0.5, "c": 0.8},
         **measures,
     )

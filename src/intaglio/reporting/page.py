@@ -62,6 +62,7 @@ def page(results: Results, base: Subject, finetuned: Subject, parameters: Mappin
             base=base,
             finetuned=finetuned,
             facts=wording.facts(results, parameters["seed"]),
+            machines=wording.machines(results),
             comparison=wording.comparison(results),
             curves=_curves(results),
             networks=[_shown("Base network", base, bins), _shown("Fine-tuned network", finetuned, bins)],

@@ -40,6 +40,8 @@ class RunRecord(Record):
     model: str
     device: str
     precision: str
+    deterministic: bool
+    fingerprint: str
     epochs: Annotated[int, Field(ge=1)]
     steps: Count
     parameters: Count
@@ -82,6 +84,7 @@ class Skipped(Record):
 class TestRecord(Score):
     """`{model}.test.json`."""
 
+    fingerprint: str
     calibration_error: Share
     precision: dict[str, Share]
     recall: dict[str, Share]
@@ -106,6 +109,7 @@ class WorstImage(Record):
 class ParityRecord(Record):
     """`{model}.parity.json`."""
 
+    fingerprint: str
     images: Annotated[int, Field(ge=1)]
     agreement: Share
     max_difference: Difference

@@ -20,5 +20,6 @@ def summary(results: Results, base_set: str, target_set: str, seed: int) -> str:
         base_set=base_set,
         target_set=target_set,
         facts=wording.facts(results, seed),
+        machines=wording.machines(results),
         comparison=wording.comparison(results),
     )

@@ -31,11 +31,23 @@ def short(value: float) -> str:
 def facts(results: Results, seed: int) -> str:
     """What was trained, and on what."""
     base, tuned = results.base.run.record, results.finetuned.run.record
-    machines = dict.fromkeys(f"{record.device} in {record.precision}" for record in (base, tuned))
+    devices = dict.fromkeys(f"{record.device} in {record.precision}" for record in (base, tuned))
+    how = "" if base.deterministic and tuned.deterministic else ", by algorithms that need not give the same bits again"
     return (
         f"Network {base.model}, {number(base.parameters)} parameters; "
-        f"computed on {' and '.join(machines)}; seed {seed}."
+        f"computed on {' and '.join(devices)}{how}; seed {seed}."
     )
+
+
+def machines(results: Results) -> list[str]:
+    """What machine made the results: a sentence for each that had a part."""
+    parts: dict[str, list[str]] = {}
+    for name, network in (("base", results.base), ("fine-tuned", results.finetuned)):
+        for done, record in (("trained", network.run.record), ("tested", network.test), ("compared", network.parity)):
+            parts.setdefault(record.fingerprint, []).append(f"{name} {done}")
+    if len(parts) == 1:
+        return [f"Made on: {fingerprint}." for fingerprint in parts]
+    return [f"Made on ({', '.join(done)}): {fingerprint}." for fingerprint, done in parts.items()]
 
 
 def comparison(results: Results) -> str:
