@@ -39,7 +39,7 @@ rule all:
 
 
 onstart:
-    hold()
+    hold(workflow)
 
 
 onsuccess:

@@ -41,8 +41,9 @@ def _command(module: str, name: str) -> Callable[..., None]:
         from intaglio.provenance.witness import witness
 
         try:
-            with record(name, options), witness(sys.argv[1:]):
-                run(**options)
+            with record(name, options), witness(sys.argv[1:]) as needed:
+                if needed:
+                    run(**options)
         except UserError as error:
             logger.error("error: %s", error)
             raise typer.Exit(2) from error

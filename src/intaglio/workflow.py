@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +15,9 @@ from intaglio.params.reader import Params
 from intaglio.params.schema import Everything
 from intaglio.preflight import check_settings
 from intaglio.provenance.lock import announce, claim, is_free
+from intaglio.provenance.past import CHOICE as TAKE_FROM_CACHE
 from intaglio.provenance.sources import CODE, LOCK, SOURCE, require_own_package
+from intaglio.provenance.stages import read_stages
 from intaglio.provenance.sync import tell_dvc, tell_snakemake
 from intaglio.steps.code import refresh
 
@@ -42,14 +45,15 @@ def start(workflow: Any, config: Mapping[str, Any]) -> Everything:
         require_own_package()
         if workflow.is_main_process and is_free():
             refresh(SOURCE, LOCK, CODE)
-            tell_snakemake()
+            if changed := tell_snakemake():
+                _say(f"{changed} of Snakemake's records brought in line with what is on disk")
     except UserError as error:
         raise WorkflowError(str(error)) from error
     return settings
 
 
-def hold() -> None:
-    """Take the clone's lock until this process ends, and let its steps know.
+def hold(workflow: Any) -> None:
+    """Take the clone's lock until this process ends, and let its steps know; and whether jobs are forced.
 
     Raises:
         WorkflowError: another run holds it.
@@ -59,6 +63,9 @@ def hold() -> None:
     except UserError as error:
         raise WorkflowError(str(error)) from error
     announce()
+    wanted = workflow.dag_settings
+    if not (wanted.forceall or wanted.forcerun or wanted.forcetargets):
+        os.environ[TAKE_FROM_CACHE] = "yes"
 
 
 def finish() -> None:
@@ -69,10 +76,14 @@ def finish() -> None:
     """
     try:
         if "DVC_STAGE" not in os.environ:  # inside of a stage, DVC holds its own lock
-            tell_dvc()
+            _say(f"{len(tell_dvc())} of {len(read_stages())} stages are up to date and recorded in dvc.lock")
         tell_snakemake()
     except UserError as error:
         raise WorkflowError(str(error)) from error
+
+
+def _say(text: str) -> None:
+    print(f"intaglio sync: {text}", file=sys.stderr)
 
 
 def keys_of(step: str, **wildcards: str) -> list[str]:

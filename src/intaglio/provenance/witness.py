@@ -15,9 +15,11 @@ from pathlib import Path
 
 from intaglio.errors import UserError
 from intaglio.files import as_json, write_json
+from intaglio.logs import logger
 from intaglio.params.reader import Params
 from intaglio.provenance.hashes import Hashes
 from intaglio.provenance.lock import claim, claimed
+from intaglio.provenance.past import restore
 from intaglio.provenance.sources import Sources
 from intaglio.provenance.stages import STAGES, Stage, read_stages
 from intaglio.provenance.watch import WATCH, Watch
@@ -46,21 +48,26 @@ def read_note(stage: Stage) -> Note | None:
 
 
 @contextmanager
-def witness(arguments: Sequence[str]) -> Iterator[None]:
+def witness(arguments: Sequence[str]) -> Iterator[bool]:
     """Watch over a command that is a stage of the chain in the working directory; any other command just runs.
+
+    Yields whether there is anything to compute: not when an earlier run's outputs could be put back.
 
     Raises:
         UserError: an input, a setting or the source changed while the step ran.
     """
     stage = _stage_of(arguments)
     if stage is None:
-        yield
+        yield True
         return
     with claimed():
         run = _Run(stage)
         with run.own_state() as state:
             WATCH.set(Watch(run.look, state))
-            yield
+            known = restore(run.past, stage.outputs, run.hashes)
+            if known:
+                logger.info("computed before from the same settings, inputs and code: taken from DVC's cache")
+            yield not known
             run.end()
 
 
@@ -71,12 +78,15 @@ class _Run:
         self.stage, self.hashes = stage, Hashes()
         self.sources = Sources(stage.step)
         self.settings, self.inputs = Params(PARAMS).canonical(stage.keys), self.hashes.md5s(stage.inputs)
+        told = as_json([stage.command, self.settings, self.inputs, self.sources.described])
+        # Everything that the result depends on.
+        self.key = hashlib.sha256(told.encode()).hexdigest()[:32]
+        self.past = NOTES / stage.name / f"{self.key}.json"
 
     @contextmanager
     def own_state(self) -> Iterator[Path]:
         """A folder that belongs to all that the result depends on, for one process at a time; removed on success."""
-        told = as_json([self.stage.command, self.settings, self.inputs, self.sources.described])
-        folder = STATES / hashlib.sha256(told.encode()).hexdigest()[:32]
+        folder = STATES / self.key
         folder.mkdir(parents=True, exist_ok=True)
         lock = folder / "lock"
         with claim(lock, f"{self.stage.name} is running already"):
@@ -109,6 +119,7 @@ class _Run:
             raise
         outputs = self.hashes.md5s(self.stage.outputs)
         write_json(_path(self.stage), asdict(Note(self.stage.command, self.inputs, outputs, self.settings)))
+        write_json(self.past, outputs)
         self.hashes.keep()
 
 
