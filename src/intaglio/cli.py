@@ -23,7 +23,7 @@ STEPS = (
     "visualize",
     "report",
 )
-TOOLS = ("fingerprint", "sync", "view")
+TOOLS = ("check", "fingerprint", "sync", "view")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 

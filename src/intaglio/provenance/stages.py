@@ -29,8 +29,13 @@ class Stage:
 
 def read_stages(path: Path = STAGES) -> dict[str, Stage]:
     """All stages of the chain by name, but `code`, with `foreach` spelled out."""
+    return parse_stages(path.read_bytes())
+
+
+def parse_stages(content: bytes) -> dict[str, Stage]:
+    """The stages in the content of a `dvc.yaml`."""
     stages: dict[str, Stage] = {}
-    for step, written in YAML(typ="safe").load(path.read_text(encoding="utf-8"))["stages"].items():
+    for step, written in YAML(typ="safe").load(content)["stages"].items():
         if step == "code":
             continue
         if "foreach" not in written:

@@ -47,9 +47,8 @@ def look(hashes: Hashes) -> list[Job]:
     params, lock, jobs = Params(PARAMS), read_lock(), []
     for stage in read_stages().values():
         inputs, outputs = hashes.md5s(stage.inputs), hashes.md5s(stage.outputs)
-        locked = _locked(stage, lock)
         wanted = (stage.command, inputs, outputs)
-        known = [note for note in (read_note(stage), locked) if note is not None]
+        known = [note for note in (read_note(stage), lock.get(stage.name)) if note is not None]
         true = next((note for note in known if (note.command, note.inputs, note.outputs) == wanted), None)
         complete = None not in outputs.values()
         jobs.append(Job(stage, true if complete else None, complete, params.canonical(stage.keys)))
@@ -89,8 +88,8 @@ def tell_dvc() -> list[str]:
     return names
 
 
-def read_lock() -> dict[str, Any]:
-    """The stages of `dvc.lock` as they stand there; none when there is no such file.
+def read_lock() -> dict[str, Note]:
+    """The runs in `dvc.lock` by stage; none when there is no such file.
 
     Raises:
         UserError: it holds conflict markers, or is no lock file.
@@ -100,17 +99,22 @@ def read_lock() -> dict[str, Any]:
     text = LOCK.read_text(encoding="utf-8")
     if any(line.startswith(("<<<<<<<", ">>>>>>>")) for line in text.splitlines()):
         raise UserError(f"{LOCK}: holds conflict markers; take one side (git checkout --ours {LOCK}), then go on")
+    return parse_lock(text, f"{LOCK}: is no lock file of DVC; restore it from git")
+
+
+def parse_lock(content: str | bytes, refusal: str) -> dict[str, Note]:
+    """The runs in the content of a lock file, by stage.
+
+    Raises:
+        UserError: with the text `refusal`: it is no lock file.
+    """
     try:
-        stages: dict[str, Any] = YAML(typ="safe").load(text)["stages"]
+        return {name: _locked(entry) for name, entry in YAML(typ="safe").load(content)["stages"].items()}
     except Exception as error:  # whatever is wrong in it
-        raise UserError(f"{LOCK}: is no lock file of DVC; restore it from git") from error
-    return stages
+        raise UserError(refusal) from error
 
 
-def _locked(stage: Stage, lock: Mapping[str, Any]) -> Note | None:
-    entry = lock.get(stage.name)
-    if entry is None:
-        return None
+def _locked(entry: Mapping[str, Any]) -> Note:
     inputs, outputs = ({item["path"]: item.get("md5") for item in entry.get(kind, ())} for kind in ("deps", "outs"))
     settings = json.dumps(entry.get("params", {}).get(str(PARAMS), {}), sort_keys=True, ensure_ascii=False)
     return Note(" ".join(entry["cmd"].split()), inputs, outputs, settings)
