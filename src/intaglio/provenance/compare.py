@@ -63,7 +63,8 @@ def compare(name: str) -> Comparison:
     Raises:
         UserError: there is no such revision or no whole run, there or here, or a file of it is broken.
     """
-    reference, stages = Reference(Revision(name)), read_chain()
+    revision, stages = Revision(name), read_chain()
+    reference = Reference(revision)
     pairs = read_pairs(reference, stages)
     networks = {
         model: judge(model, pairs, reference)
@@ -77,7 +78,7 @@ def compare(name: str) -> Comparison:
         else:
             findings[stage.name] = _only(stage, f"{name} has no such stage")
     gone = [_only(stage, "only there") for stage in reference.stages.values() if stage.name not in stages]
-    return Comparison(reference.revision, [*findings.values(), *gone], list(networks.values()))
+    return Comparison(revision, [*findings.values(), *gone], list(networks.values()))
 
 
 def _find(

@@ -39,19 +39,17 @@ class Reference:
         """
         self.revision = revision
         mend = "choose another revision"
+        mend = "choose another revision"
         refusal = f"{LOCK}: at {revision.name} it is no lock file of DVC; {mend}"
         self.runs = parse_lock(revision.read(str(LOCK)), refusal)
+        chain = revision.read(str(STAGES))
         try:
-            self.stages = parse_stages(revision.read(str(STAGES)))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(
-                f"{STAGES}: at {revision.name} it is no chain of stages; choose another revision"
-            ) from error
+            self.stages = parse_stages(chain)
+        except Exception as error:  # whatever is wrong in it
+            raise UserError(f"{STAGES}: at {revision.name} it lists no stages; {mend}") from error
         missing = [name for name in self.stages if name not in self.runs]
         if missing:
-            raise UserError(
-                f"{LOCK}: at {revision.name} it has no run of {missing[0]}; choose a revision with all of it"
-            )
+            raise UserError(f"{LOCK}: at {revision.name} it has no run of {missing[0]}; {mend}")
 
     def output(self, path: str) -> bytes:
         """The content of an output that is in git.

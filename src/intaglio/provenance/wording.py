@@ -26,10 +26,10 @@ def _reasons(finding: Finding) -> Iterator[str]:
     yield from finding.causes
     if finding.roots:
         yield f"because {' and '.join(finding.roots)} {'differs' if len(finding.roots) == 1 else 'differ'}"
-    elif not finding.causes and finding.worst is not Sameness.IDENTICAL:
-        yield "nothing explains it: settings, code, packages, command, inputs and machine are as recorded"
     if not finding.known:
         yield "no run that is known left these files: they were changed or replaced since"
+    elif not finding.causes and not finding.roots and finding.worst is not Sameness.IDENTICAL:
+        yield "nothing explains it: settings, code, packages, command and inputs are as recorded, no other machine noted"
 
 
 def _verdict(comparison: Comparison) -> str:

@@ -1,0 +1,103 @@
+"""A git repository with a fabricated run of the real chain: nothing is computed, so all of it changes at will."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from intaglio.provenance.stages import Stage, read_stages
+
+REPOSITORY = Path(__file__).parents[2]
+IMAGES = 40
+
+
+class RecordedRun:
+    """A working tree in the current directory."""
+
+    def __init__(self) -> None:
+        for name in ("dvc.yaml", "params.yaml", "workflow/code"):
+            source = REPOSITORY / name
+            if source.is_dir():
+                shutil.copytree(source, name)
+            else:
+                shutil.copy(source, name)
+        self.stages = read_stages()
+        for stage in self.stages.values():
+            for path in stage.outputs:
+                self.write(path, f"made by {stage.name}")
+        for model in ("base", "finetuned"):
+            self.predict(model, wrong=0)
+        for path in Path("results/metrics").glob("*.json"):
+            self.write(str(path), {"fingerprint": "cpu: A, avx2", "agreement": 1.0})
+        self.lock()
+        git("init", "--quiet", "--initial-branch", "main")
+        self.commit("A run")
+
+    def write(self, path: str, content: Any) -> None:
+        """Write text, or a value as JSON."""
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+
+    def predict(self, model: str, wrong: int, images: int = IMAGES) -> None:
+        """Write predictions of which the first few are wrong."""
+        rows = [f"{image},NA,{'Bag' if image < wrong else 'NA'},0.9{wrong}\n" for image in range(images)]
+        self.write(f"results/metrics/{model}.predictions.csv", "image,label,prediction,confidence\n" + "".join(rows))
+
+    def make(self, *stages: str) -> None:
+        """Let the outputs of some stages be other bytes; tables of predictions stay tables."""
+        for name in stages:
+            for path in map(Path, self.stages[name].outputs):
+                if path.suffix == ".json":
+                    self.edit(str(path), loss=0.5)
+                elif not path.name.endswith("predictions.csv"):
+                    path.write_text(path.read_text() + " again")
+
+    def edit(self, path: str, **changes: Any) -> None:
+        """Change keys of a JSON file."""
+        self.write(path, {**json.loads(Path(path).read_text()), **changes})
+
+    def set(self, section: str, **changes: Any) -> None:
+        """Change settings in a section of params.yaml."""
+        yaml = YAML()
+        values = yaml.load(Path("params.yaml"))
+        values[section].update(changes)
+        yaml.dump(values, Path("params.yaml"))
+
+    def lock(self) -> None:
+        """Let dvc.lock say that every stage was run as the files are now."""
+        params = YAML(typ="safe").load(Path("params.yaml"))
+        YAML().dump(
+            {"schema": "2.0", "stages": {s.name: _entry(s, params) for s in self.stages.values()}}, Path("dvc.lock")
+        )
+
+    def commit(self, message: str) -> None:
+        """Commit all of it: what DVC holds, too, which changes nothing here."""
+        git("add", "--all")
+        git("commit", "--quiet", "--message", message)
+
+
+def git(*arguments: str) -> None:
+    """Run git in the current directory."""
+    subprocess.run(["git", *arguments], check=True)
+
+
+def _entry(stage: Stage, params: Any) -> dict[str, Any]:
+    settings = {}
+    for key in stage.keys:
+        settings[key] = params
+        for part in key.split("."):
+            settings[key] = settings[key][part]
+    return {
+        "cmd": stage.command,
+        "deps": [{"path": path, "md5": _md5(path)} for path in stage.inputs],
+        "params": {"params.yaml": settings},
+        "outs": [{"path": path, "md5": _md5(path)} for path in stage.outputs],
+    }
+
+
+def _md5(path: str) -> str:
+    return hashlib.md5(Path(path).read_bytes()).hexdigest()

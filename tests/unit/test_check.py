@@ -1,0 +1,390 @@
+"""`intaglio check`: what differs from a committed run, why, and whether by more than noise."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import typer
+from recorded_run import RecordedRun, git
+
+from intaglio.errors import UserError
+from intaglio.provenance.noise import compare_paired
+from intaglio.provenance.sync import read_lock
+from intaglio.tools import check
+
+COMMAND = [sys.executable, "-c", "from intaglio.cli import main; main()", "check"]
+TRAINED = ("train", "finetune", "evaluate@base", "evaluate@finetuned", "export@base", "export@finetuned")
+
+Check = Callable[..., tuple[int, str]]  # takes a revision
+
+
+@pytest.fixture(autouse=True)
+def isolated_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty working directory, in which git knows nothing of who runs the tests."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    for name in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{name}_NAME", "Tester")
+        monkeypatch.setenv(f"GIT_{name}_EMAIL", "tester@example.org")
+
+
+@pytest.fixture
+def run(isolated_git: None) -> RecordedRun:
+    return RecordedRun()
+
+
+@pytest.fixture
+def checked(capsys: pytest.CaptureFixture[str]) -> Check:
+    """Run the tool; gives the exit code and what was printed."""
+
+    def command(revision: str = "HEAD") -> tuple[int, str]:
+        with pytest.raises(typer.Exit) as ended:
+            check.run(revision)
+        said = capsys.readouterr().out
+        assert max(map(len, said.splitlines())) <= 100
+        return ended.value.exit_code, said
+
+    return command
+
+
+def flat(said: str) -> str:
+    """The text without the line ends and indents of wrapping."""
+    return re.sub(r"\s+", " ", said)
+
+
+def verdict(said: str) -> str:
+    return said.splitlines()[-1]
+
+
+def test_the_committed_run_is_identical_to_itself(run: RecordedRun, checked: Check) -> None:
+    code, said = checked()
+    assert code == 0
+    assert re.fullmatch(r"identical to HEAD \([0-9a-f]{8}\): all 29 files", verdict(said))
+    assert said.count("identical bytes") == 29
+
+
+def test_networks_that_do_as_well_are_the_same_within_noise_with_the_numbers(run: RecordedRun, checked: Check) -> None:
+    run.make("train", "evaluate@base", "export@base", "verify@base")
+    run.predict("base", wrong=3)
+    run.lock()
+    code, said = checked()
+    assert code == 0
+    assert verdict(said).startswith("the same within noise as HEAD")
+    assert re.search(r"train +results/checkpoints/base.safetensors +same within noise", said)
+    assert (
+        "base: 40 test images; accuracy 100.00 % at HEAD, 92.50 % here; right only there 3, only here 0; "
+        "exact McNemar test p = 0.25: within noise; equal predictions in ONNX 100.0000 % there, 100.0000 % here"
+    ) in flat(said)
+
+
+def test_a_worse_network_that_nothing_explains_is_an_error(run: RecordedRun, checked: Check) -> None:
+    run.make("train", "evaluate@base", "export@base", "verify@base")
+    run.predict("base", wrong=10)
+    run.lock()
+    code, said = checked()
+    assert code == 1
+    assert verdict(said).startswith("different from HEAD") and verdict(said).endswith("nothing explains it: train")
+    assert "p = 0.00195: more than noise" in flat(said)
+    assert "because train differs" in said
+
+
+def test_a_changed_setting_is_named_with_both_values(run: RecordedRun, checked: Check) -> None:
+    run.set("finetune", label_smoothing=0.2)
+    run.make("finetune", "evaluate@finetuned")
+    run.predict("finetuned", wrong=10)
+    run.lock()
+    code, said = checked()
+    assert code == 0
+    assert "settings: finetune.label_smoothing 0.1 -> 0.2" in said
+    assert verdict(said).endswith("and explained: finetune")
+
+
+def test_changed_code_is_named_by_its_modules(run: RecordedRun, checked: Check) -> None:
+    _edit_code(run, "modules", {"intaglio.training.loop": "0", "intaglio.training.ema": "1"}, gone="intaglio.files")
+    run.make("train")
+    run.lock()
+    code, said = checked()
+    assert code == 0
+    assert "code: intaglio.files (gone), intaglio.training.ema (new), intaglio.training.loop" in flat(said)
+    assert "packages" not in said
+
+
+def test_a_changed_package_is_named_with_both_versions(run: RecordedRun, checked: Check) -> None:
+    _edit_code(run, "packages", {"torch": "2.15.0", "triton": "3.9.0 ; sys_platform == 'linux'"})
+    run.make("train")
+    run.predict("base", wrong=10)
+    run.lock()
+    code, said = checked()
+    assert code == 0
+    assert "packages: torch 2.14.1 -> 2.15.0, triton 3.8.0 -> 3.9.0\n" in said
+    assert "code:" not in said
+
+
+def test_the_code_that_ran_is_looked_for_in_the_history(run: RecordedRun, checked: Check) -> None:
+    # The reference ran with the first version, and the second is committed without a run.
+    _edit_code(run, "modules", {"intaglio.training.loop": "0"})
+    run.commit("Change the loop")
+    run.make("train")
+    run.lock()
+    code, said = checked()
+    assert (code, "code: intaglio.training.loop\n" in said) == (0, True)
+    # A run with a version that was neither committed nor kept.
+    _edit_code(run, "modules", {"intaglio.training.loop": "1"})
+    run.lock()
+    _edit_code(run, "modules", {"intaglio.training.loop": "2"})
+    code, said = checked()
+    assert (code, "code: of a version that is not in git\n" in said) == (0, True)
+
+
+def test_another_machine_is_named_with_both_fingerprints(run: RecordedRun, checked: Check) -> None:
+    run.make("train", "evaluate@base", "finetune")
+    for name in ("base", "base.test", "finetuned", "scratch"):
+        run.edit(f"results/metrics/{name}.json", fingerprint="cpu: B, avx512f")
+    run.predict("base", wrong=10)
+    run.lock()
+    code, said = checked()
+    assert code == 0
+    assert said.count("machine or libraries: at HEAD cpu: A, avx2; here cpu: B, avx512f") == 1
+    assert verdict(said).endswith("and explained: train")
+
+
+def test_a_reference_without_a_fingerprint_leaves_a_difference_unexplained(run: RecordedRun, checked: Check) -> None:
+    run.write("results/metrics/base.json", {})
+    run.lock()
+    run.commit("A run of before")
+    run.make("train")
+    run.edit("results/metrics/base.json", fingerprint="cpu: B")
+    run.predict("base", wrong=10)
+    run.lock()
+    assert checked()[0] == 1
+
+
+def test_a_difference_is_traced_to_the_stages_in_which_it_starts(run: RecordedRun, checked: Check) -> None:
+    run.set("train", epochs=9)
+    run.make(*TRAINED, "report")
+    run.predict("base", wrong=10)
+    run.lock()
+    code, said = checked()
+    assert code == 0
+    # finetune, two evaluations, two exports and the report, some of them not directly.
+    assert said.count("because train differs") == 6
+    assert said.count("settings: train.epochs 8 -> 9") == 2  # the report shows the settings
+    run.set("finetune", epochs=3)
+    run.lock()
+    assert "because train and finetune differ" in checked()[1]
+
+
+def test_other_pictures_of_the_same_network_are_put_down_to_the_browser(run: RecordedRun, checked: Check) -> None:
+    run.make("visualize@base", "report")
+    run.lock()
+    code, said = checked()
+    assert code == 0
+    assert "pictures: drawn by a browser with its fonts, which no lock holds" in said
+    assert "because visualize@base differs" in said
+
+
+@pytest.mark.parametrize("path", ["results/checkpoints/base.safetensors", "results/metrics/base.csv"])
+def test_a_file_changed_by_hand_is_never_noise(run: RecordedRun, checked: Check, path: str) -> None:
+    run.write(path, "other")
+    code, said = checked()
+    assert code == 1
+    assert re.search(rf"{path} +different", said)
+    assert "no run that is known left these files" in said
+    assert verdict(said).endswith("nothing explains it: train")
+
+
+def test_prepared_data_are_never_within_noise(run: RecordedRun, checked: Check) -> None:
+    run.make("prepare@base", "train")
+    run.lock()
+    code, said = checked()
+    assert code == 1
+    assert verdict(said).endswith("nothing explains it: prepare@base")
+    assert re.search(r"train +results/checkpoints/base.safetensors +same within noise", said)
+
+
+def test_networks_tested_on_other_images_are_not_compared(run: RecordedRun, checked: Check) -> None:
+    run.set("data", base={"set": "digits", "source": None, "per_class": "all", "split": {}})
+    run.make("prepare@base", "train", "evaluate@base")
+    run.predict("base", wrong=0, images=30)
+    run.lock()
+    code, said = checked()
+    assert code == 0
+    assert 'data.base.set "fashion_mnist" -> "digits"' in flat(said)
+    assert "base: not compared: the data differ (other test images or other labels)" in said
+    assert verdict(said).endswith("and explained: prepare@base")
+
+
+def test_an_onnx_file_that_agrees_less_is_no_noise(run: RecordedRun, checked: Check) -> None:
+    run.make("verify@base")
+    run.edit("results/metrics/base.parity.json", agreement=0.975)
+    run.lock()
+    code, said = checked()
+    assert code == 1
+    assert "equal predictions in ONNX 100.0000 % there, 97.5000 % here" in flat(said)
+
+
+def test_a_stage_that_read_what_is_replaced_by_now_is_called_out_of_date(run: RecordedRun, checked: Check) -> None:
+    original = Path("results/checkpoints/base.safetensors").read_text()
+    run.make("train", "export@base")
+    run.lock()
+    run.write("results/checkpoints/base.safetensors", original)
+    _, said = checked()
+    assert "data: results/checkpoints/base.safetensors was another when one of the two runs read it" in flat(said)
+
+
+def test_a_stages_own_note_tells_what_ran_before_the_settings_do(run: RecordedRun, checked: Check) -> None:
+    run.make("train")
+    run.predict("base", wrong=10)
+    run.set("train", epochs=9)
+    run.lock()
+    note = asdict(read_lock()["train"])
+    git("checkout", "--quiet", "dvc.lock", "params.yaml")
+    assert checked()[0] == 1
+    run.write(".intaglio/runs/train.json", note)
+    _, said = checked()
+    assert "settings: train.epochs 8 -> 9" in said
+    assert "not those of its weights" in said  # the predictions have no such note
+
+
+def test_a_stage_that_only_one_side_has_is_named(run: RecordedRun, checked: Check) -> None:
+    whole = Path("dvc.yaml").read_text()
+    run.write("dvc.yaml", re.sub(r"(?s)  visualize:.*?(?=  report:)", "", whole))
+    code, said = checked()
+    assert code == 0 and said.count("chain: only there") == 2
+    run.commit("Draw nothing")
+    run.write("dvc.yaml", whole)
+    code, said = checked()
+    assert code == 0 and said.count("chain: HEAD has no such stage") == 2
+
+
+def test_an_older_revision_can_be_named_in_any_way_git_knows(run: RecordedRun, checked: Check) -> None:
+    git("tag", "v1")
+    run.make("report")
+    run.lock()
+    run.commit("Another report")
+    assert verdict(checked()[1]).startswith("identical to HEAD")
+    for revision in ("v1", "HEAD~1", "main^"):
+        assert verdict(checked(revision)[1]).startswith(f"the same within noise as {revision}")
+
+
+def test_without_git_or_commits_or_a_revision_one_line_says_so() -> None:
+    with pytest.raises(UserError, match=r"not a git repository.*; run this at the top of a clone"):
+        check.run()
+    git("init", "--quiet", "--initial-branch", "main")
+    with pytest.raises(UserError, match="has no commits yet; commit a finished run first"):
+        check.run()
+    git("commit", "--quiet", "--allow-empty", "--message", "Nothing")
+    git("tag", "v1.0")
+    with pytest.raises(UserError, match=r"v1\.1: git knows no such revision; did you mean v1\.0\?"):
+        check.run("v1.1")
+    with pytest.raises(UserError, match="--help: git knows no such revision; `git log"):
+        check.run("--help")
+
+
+def test_a_revision_without_a_lock_is_refused(run: RecordedRun) -> None:
+    git("rm", "--quiet", "--cached", "dvc.lock")
+    git("commit", "--quiet", "--message", "Forget the run")
+    with pytest.raises(UserError, match=r"dvc\.lock: not there at HEAD; choose a revision with a finished run"):
+        check.run()
+
+
+@pytest.mark.parametrize("lock", ["<<<<<<< HEAD\nstages: {}", "stages: [", "", "stages: {train: {}}", "\x00"])
+def test_a_broken_lock_at_the_revision_is_refused(run: RecordedRun, lock: str) -> None:
+    whole = Path("dvc.lock").read_text()
+    run.write("dvc.lock", lock)
+    run.commit("Break the lock")
+    run.write("dvc.lock", whole)
+    with pytest.raises(UserError, match=r"dvc\.lock: at HEAD it is no lock file of DVC; choose another revision"):
+        check.run()
+
+
+def test_a_revision_whose_chain_was_not_run_to_its_end_is_refused(run: RecordedRun) -> None:
+    del run.stages["report"]
+    run.lock()
+    run.commit("Half a run")
+    with pytest.raises(UserError, match=r"dvc\.lock: at HEAD it has no run of report; choose another revision"):
+        check.run()
+
+
+def test_metrics_at_the_revision_that_its_lock_does_not_know_are_refused(run: RecordedRun) -> None:
+    run.predict("base", wrong=1)
+    run.commit("Another run's predictions")
+    run.predict("base", wrong=0)
+    run.make("train")
+    run.lock()
+    with pytest.raises(UserError, match=r"base\.predictions\.csv: at HEAD it is not what dvc\.lock records"):
+        check.run()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"agreement": "all"}'])
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_broken_metrics_file_is_named_on_either_side(run: RecordedRun, content: str, committed: bool) -> None:
+    path = "results/metrics/base.parity.json"
+    whole = Path(path).read_text()
+    run.write(path, content)
+    run.lock()
+    if committed:
+        run.commit("Break a file")
+        run.write(path, whole)
+        run.lock()
+    with pytest.raises(UserError, match=rf"{path}{' at HEAD' if committed else ''}: (not|agreement)"):
+        check.run()
+
+
+def test_a_table_that_holds_no_predictions_is_named(run: RecordedRun) -> None:
+    run.write("results/metrics/base.predictions.csv", "image,label\n1,2\n")
+    run.lock()
+    with pytest.raises(UserError, match=r"base\.predictions\.csv: is no table of predictions"):
+        check.run()
+
+
+@pytest.mark.parametrize("path", ["results/onnx/base.onnx", "workflow/code/train.json"])
+def test_a_missing_file_comes_with_the_command_that_makes_it(run: RecordedRun, path: str) -> None:
+    Path(path).unlink()
+    with pytest.raises(UserError, match=rf"{path}: not there; run `snakemake --cores 4` first"):
+        check.run()
+
+
+def test_outside_of_the_top_folder_one_line_says_where_to_go(run: RecordedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("results")
+    with pytest.raises(UserError, match=r"dvc\.yaml: no such file; run this at the top of the repository"):
+        check.run()
+
+
+def test_the_command_ends_with_its_verdict_and_exit_code(run: RecordedRun) -> None:
+    def command(*arguments: str) -> tuple[int, str, str]:
+        done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True)
+        return done.returncode, done.stdout.splitlines()[-1] if done.stdout else "", done.stderr
+
+    code, last, errors = command()
+    assert (code, last.split()[0], errors) == (0, "identical", "")
+    run.write("results/checkpoints/base.safetensors", "other")
+    code, last, errors = command("main")
+    assert (code, last.split("(")[0], errors) == (1, "different from main ", "")
+    assert command("mian") == (2, "", "check: error: mian: git knows no such revision; did you mean main?\n")
+
+
+def test_the_exact_test_counts_only_images_on_which_the_networks_part() -> None:
+    there = pd.DataFrame({"label": list("aaaa"), "prediction": list("aabb")}, index=pd.Index(list("1234")))
+    here = pd.DataFrame({"label": list("aaaa"), "prediction": list("bbba")}, index=pd.Index(list("4321")))
+    paired = compare_paired(there, here)
+    assert paired is not None
+    assert (paired.images, paired.right, paired.alone, paired.p) == (4, (2, 1), (1, 0), 1.0)
+    assert compare_paired(there, here.iloc[:3]) is None
+    assert compare_paired(there, here.assign(label="b")) is None
+
+
+def _edit_code(run: RecordedRun, part: str, changes: dict[str, str], gone: str = "") -> None:
+    """Change what `workflow/code/train.json` lists."""
+    path = "workflow/code/train.json"
+    listed = json.loads(Path(path).read_text())[part]
+    run.edit(path, **{part: {name: value for name, value in {**listed, **changes}.items() if name != gone}})
