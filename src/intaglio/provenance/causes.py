@@ -66,9 +66,9 @@ def read_object(content: bytes, name: str) -> dict[str, Any]:
     try:
         value = json.loads(content)
     except ValueError as error:
-        raise UserError(f"{name}: not valid JSON: {error}; make it again with `snakemake --cores 4`") from error
+        raise UserError(f"{name}: not valid JSON: {error}; make it again, or choose another revision") from error
     if not isinstance(value, dict):
-        raise UserError(f"{name}: not a JSON object; make it again with `snakemake --cores 4`")
+        raise UserError(f"{name}: not a JSON object; make it again, or choose another revision")
     return value
 
 

@@ -93,5 +93,5 @@ def _is_current(name: str, pairs: Mapping[str, Pair]) -> bool:
 def _agreement(content: bytes, name: str) -> float:
     value = read_object(content, name).get("agreement")
     if not isinstance(value, int | float):
-        raise UserError(f"{name}: agreement: is not a number; make it again with `snakemake --cores 4`")
+        raise UserError(f"{name}: agreement: is not a number; make it again, or choose another revision")
     return value

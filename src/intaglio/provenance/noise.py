@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 
 from intaglio.errors import UserError
 
-# The usual level: one in twenty pairs of equally good networks is taken for different.
+# The usual level: at most one in twenty pairs of equally good networks is taken for different.
 LEVEL = 0.05
 
 
@@ -42,7 +42,7 @@ def read_predictions(content: bytes, name: str) -> pd.DataFrame:
         table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
         return table.set_index("image")[["label", "prediction"]]
     except (ValueError, KeyError) as error:
-        raise UserError(f"{name}: is no table of predictions; make it again with `snakemake --cores 4`") from error
+        raise UserError(f"{name}: is no table of predictions; make it again, or choose another revision") from error
 
 
 def compare_paired(there: pd.DataFrame, here: pd.DataFrame) -> Paired | None:

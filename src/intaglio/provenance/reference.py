@@ -39,7 +39,6 @@ class Reference:
         """
         self.revision = revision
         mend = "choose another revision"
-        mend = "choose another revision"
         refusal = f"{LOCK}: at {revision.name} it is no lock file of DVC; {mend}"
         self.runs = parse_lock(revision.read(str(LOCK)), refusal)
         chain = revision.read(str(STAGES))

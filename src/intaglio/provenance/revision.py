@@ -35,9 +35,11 @@ class Revision:
 
 def versions(path: str) -> Iterator[bytes]:
     """Each content that a file has had, in all branches and tags."""
-    blobs = ("--objects", "--filter=object:type=blob", "--filter-provided-objects")
-    for line in _git("rev-list", "--all", *blobs, "--", f"./{path}").decode().splitlines():
-        yield _git("cat-file", "blob", line.split()[0])
+    for line in _git("rev-list", "--all", "--objects", "--", f"./{path}").decode(errors="surrogateescape").splitlines():
+        # Commits and folders are listed, too.
+        blob, _, name = line.partition(" ")
+        if name.endswith(path):
+            yield _git("cat-file", "blob", blob)
 
 
 def _resolve(name: str) -> str:

@@ -29,7 +29,7 @@ def _reasons(finding: Finding) -> Iterator[str]:
     if not finding.known:
         yield "no run that is known left these files: they were changed or replaced since"
     elif not finding.causes and not finding.roots and finding.worst is not Sameness.IDENTICAL:
-        yield "nothing explains it: settings, code, packages, command and inputs are as recorded, no other machine noted"
+        yield "nothing explains it: settings, code, packages, command, inputs as recorded; no other machine noted"
 
 
 def _verdict(comparison: Comparison) -> str:
