@@ -153,7 +153,8 @@ def test_another_machine_is_named_with_both_fingerprints(run: RecordedRun, check
     run.lock()
     code, said = checked()
     assert code == 0
-    assert said.count("machine or libraries: at HEAD cpu: A, avx2; here cpu: B, avx512f") == 1
+    assert said.count("machine or libraries at HEAD: cpu: A, avx2") == 1
+    assert said.count("machine or libraries here: cpu: B, avx512f") == 1
     assert verdict(said).endswith("and explained: train")
 
 

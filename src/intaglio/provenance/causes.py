@@ -53,7 +53,9 @@ def machine(pair: Pair, reference: Reference) -> Iterator[str]:
             there = read_object(reference.output(path), f"{path} at {reference.revision.name}").get("fingerprint")
             here = read_object(Path(path).read_bytes(), path).get("fingerprint")
             if there and here and there != here:
-                yield f"machine or libraries: at {reference.revision.name} {there}; here {here}"
+                # One above the other, so that the eye finds what differs.
+                yield f"machine or libraries at {reference.revision.name}: {there}"
+                yield f"machine or libraries here: {here}"
                 return
 
 
