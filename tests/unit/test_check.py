@@ -14,8 +14,8 @@ import pytest
 import typer
 from recorded_run import RecordedRun, git
 
+from intaglio.comparison.noise import compare_paired
 from intaglio.errors import UserError
-from intaglio.provenance.noise import compare_paired
 from intaglio.provenance.sync import read_lock
 from intaglio.tools import check
 

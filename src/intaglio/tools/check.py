@@ -10,9 +10,9 @@ def run(revision: Annotated[str, "commit, branch or tag whose run is the referen
     """
     import typer
 
-    from intaglio.provenance.compare import compare
+    from intaglio.comparison.compare import compare
+    from intaglio.comparison.wording import lines
     from intaglio.provenance.lock import claimed
-    from intaglio.provenance.wording import lines
 
     with claimed():
         comparison = compare(revision)

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterator
 
-from intaglio.provenance.compare import Comparison, Finding, Sameness
+from intaglio.comparison.compare import Comparison, Finding, Sameness
 
 WIDTH = 100
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from intaglio.comparison.causes import read_object
+from intaglio.comparison.noise import compare_paired, read_predictions
+from intaglio.comparison.reference import Pair, Reference
 from intaglio.errors import UserError
-from intaglio.provenance.causes import read_object
-from intaglio.provenance.noise import compare_paired, read_predictions
-from intaglio.provenance.reference import Pair, Reference
 from intaglio.provenance.stages import Stage
 
 MODELS = ("base", "finetuned")

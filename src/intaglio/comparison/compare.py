@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from intaglio.provenance.causes import BROWSER, changed_inputs, machine, own_causes
-from intaglio.provenance.networks import MODELS, Judgement, judge, networks_of, within_noise
-from intaglio.provenance.reference import Pair, Reference, read_chain, read_pairs
-from intaglio.provenance.revision import Revision
+from intaglio.comparison.causes import BROWSER, changed_inputs, machine, own_causes
+from intaglio.comparison.networks import MODELS, Judgement, judge, networks_of, within_noise
+from intaglio.comparison.reference import Pair, Reference, read_chain, read_pairs
+from intaglio.comparison.revision import Revision
 from intaglio.provenance.stages import Stage
 
 

@@ -3,10 +3,10 @@
 import hashlib
 from dataclasses import dataclass
 
+from intaglio.comparison.revision import Revision
 from intaglio.errors import UserError
 from intaglio.params.reader import Params
 from intaglio.provenance.hashes import Hashes
-from intaglio.provenance.revision import Revision
 from intaglio.provenance.stages import STAGES, Stage, parse_stages, read_stages
 from intaglio.provenance.sync import LOCK, parse_lock, read_lock
 from intaglio.provenance.witness import PARAMS, Note, read_note

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from intaglio.comparison.reference import Pair, Reference
+from intaglio.comparison.revision import versions
 from intaglio.errors import UserError
-from intaglio.provenance.reference import Pair, Reference
-from intaglio.provenance.revision import versions
 from intaglio.provenance.stages import Stage
 
 BROWSER = "pictures: drawn by a browser with its fonts, which no lock holds"
