@@ -8,6 +8,7 @@ from pathlib import Path
 
 import onnx
 import onnx_ir
+import onnxscript  # noqa: F401  torch's exporter is written in it: so its version counts for this step
 import torch
 from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 
