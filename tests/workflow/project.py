@@ -66,6 +66,11 @@ class Project:
         """Run Snakemake and give what it printed."""
         return self.run("snakemake", "--cores", str(cores), *arguments, check=check).stdout
 
+    def ran(self, *arguments: str) -> list[str]:
+        """Run Snakemake and give the jobs that it ran, by rule, `all` left out."""
+        said = self.snakemake(*arguments)
+        return sorted(rule for rule in re.findall(r"^(?:local)?rule (\w+):", said, re.MULTILINE) if rule != "all")
+
     def planned(self, *targets: str) -> list[str]:
         """The jobs that Snakemake would run, by rule and wildcard, `all` left out."""
         text = self.snakemake("--dry-run", *targets)
@@ -103,6 +108,14 @@ class Project:
     def copy(self, root: Path) -> "Project":
         """The same tree elsewhere, times kept; the user's caches are shared."""
         shutil.copytree(self.root, root, symlinks=True)
+        return self._elsewhere(root)
+
+    def clone(self, root: Path) -> "Project":
+        """What git holds of it, elsewhere."""
+        self.run("git", "clone", "--quiet", ".", str(root))
+        return self._elsewhere(root)
+
+    def _elsewhere(self, root: Path) -> "Project":
         project = Project(root, root)
         project.environment = {**self.environment, "PYTHONPATH": str(root / "src")}
         return project

@@ -31,6 +31,10 @@ def test_snakemake_makes_every_file_and_leaves_neither_tool_anything_to_do(finis
     assert "Nothing to be done" in finished.snakemake()
     assert finished.dvc_status() == {}
     assert finished.repro() == []
+    # For git there are new metrics, the report's text, and what DVC knows; the rest it leaves to DVC.
+    text = {path for path in TABLE if path.startswith(("results/metrics/", "results/report/"))}
+    told = finished.run("git", "status", "--porcelain", "--untracked-files=all").stdout.splitlines()
+    assert set(told) == {f"?? {path}" for path in {"dvc.lock", *text} - {"results/report/index.html"}}
 
 
 def test_both_doors_give_the_same_bytes(finished_once: Project, clone: Callable[..., Project]) -> None:
@@ -38,6 +42,23 @@ def test_both_doors_give_the_same_bytes(finished_once: Project, clone: Callable[
     other.run("dvc", "repro")
     assert other.bytes_of("data", "results") == finished_once.bytes_of("data", "results")
     assert other.dvc_status() == {}
+    assert other.planned() == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("cores", [1, 4])
+def test_a_clone_of_a_finished_run_with_nothing_to_pull_makes_the_same_bytes_with_any_number_of_cores(
+    finished: Project, tmp_path: Path, cores: int
+) -> None:
+    finished.commit("A run")
+    other = finished.clone(tmp_path / "elsewhere")
+    # Metrics and dvc.lock came with git, data and checkpoints did not.
+    assert "train" in other.planned("results/metrics/base.test.json")
+    other.snakemake(cores=cores)
+    assert other.bytes_of("data", "results") == finished.bytes_of("data", "results")
+    assert other.run("git", "status", "--porcelain").stdout == ""
+    assert other.dvc_status() == {}
+    assert other.repro() == []
 
 
 def test_dvc_shows_metrics_and_plots(finished: Project) -> None:

@@ -1,21 +1,35 @@
 """Snakemake and DVC leave each other nothing to do, and never bless what is stale."""
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from project import Project, edit_params
+from project import Project
 
 AFTER_FINETUNE = ["evaluate", "export", "finetune", "report", "verify", "visualize"]
 STAGES_AFTER_FINETUNE = ["evaluate@finetuned", "export@finetuned", "finetune", "report", "verify@finetuned"]
 
 
-def test_after_dvc_repro_snakemake_has_nothing_to_do(clone: Callable[..., Project]) -> None:
-    project = clone()
-    project.run("dvc", "repro")
-    assert project.planned() == []
-    assert project.dvc_status() == {}
+@pytest.fixture(scope="module")
+def pulled_once(finished_once: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("pulled")
+    source = finished_once.copy(folder / "source")
+    source.commit("A run")
+    source.run("dvc", "remote", "add", "--default", "storage", str(folder / "storage"))
+    source.run("dvc", "push")
+    source.commit("A remote")
+    pulled = source.clone(folder / "pulled")
+    pulled.run("dvc", "pull")
+    return pulled
+
+
+@pytest.fixture
+def pulled(pulled_once: Project) -> Iterator[Project]:
+    """A clone that holds, pulled, what another made and pushed. Snakemake never ran in it."""
+    yield pulled_once
+    pulled_once.run("git", "checkout", "--quiet", ".")
+    pulled_once.run("rm", "-rf", ".snakemake", ".intaglio")
 
 
 def test_an_edited_setting_runs_what_depends_on_it_through_dvc_and_then_nothing_through_snakemake(
@@ -51,25 +65,70 @@ def test_a_partial_run_after_an_edit_records_nothing_that_is_stale(finished: Pro
     assert sorted(set(finished.planned())) == AFTER_FINETUNE
 
 
-def test_a_clone_that_pulls_has_nothing_to_do_and_notices_an_edit_made_before_snakemake_ever_ran(
-    finished: Project, tmp_path: Path
-) -> None:
-    storage, other = tmp_path / "storage", tmp_path / "other"
-    finished.commit("A run")
-    finished.run("dvc", "remote", "add", "--default", "storage", str(storage))
-    finished.run("dvc", "push")
-    finished.commit("A remote")
-    finished.run("git", "clone", "--quiet", ".", str(other))
-    pulled = Project(other, other)
-    pulled.environment = {**finished.environment, "PYTHONPATH": str(other / "src")}
-    assert "train" in pulled.planned("results/metrics/base.test.json")
-    pulled.run("dvc", "pull")
+def test_a_clone_that_pulls_has_nothing_to_do(pulled: Project) -> None:
     assert pulled.planned() == []
     assert pulled.repro() == []
-    pulled.set(finetune__label_smoothing=0.2)
-    assert sorted(set(pulled.planned())) == AFTER_FINETUNE
-    edit_params(other / "params.yaml", {"finetune.label_smoothing": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("changes", "jobs"),
+    [
+        ({"finetune__label_smoothing": 0.2}, AFTER_FINETUNE),
+        ({"finetune__label_smoothing": 0.2, "finetune__schedule__warmup": 0.1}, AFTER_FINETUNE),
+        ({"train__clip_norm": 1.0}, sorted([*AFTER_FINETUNE, "train"])),
+    ],
+    ids=["changed", "swapped with another", "set where it was null"],
+)
+def test_a_setting_edited_before_snakemake_ever_ran_plans_just_the_steps_concerned(
+    pulled: Project, changes: dict[str, float], jobs: list[str]
+) -> None:
+    pulled.set(**changes)
+    assert sorted(set(pulled.planned())) == jobs
+    pulled.run("git", "checkout", "params.yaml")
     assert pulled.planned() == []
+
+
+def test_a_line_of_code_edited_before_snakemake_ever_ran_plans_just_the_steps_that_run_it(pulled: Project) -> None:
+    source = pulled.root / "src/intaglio/exchange/parity.py"
+    source.write_text(source.read_text() + "\nUNUSED = 1\n")
+    assert sorted(set(pulled.planned())) == ["report", "verify"]
+
+
+def test_a_new_setting_of_the_report_makes_the_report_again_and_nothing_else(pulled: Project) -> None:
+    schema = pulled.root / "src/intaglio/params/report.py"
+    schema.write_text(schema.read_text() + '    title: str = Field(description="Of the page.")\n')
+    pulled.set(report__title="Images")
+    assert pulled.planned() == ["report"]
+
+
+def test_a_deleted_output_comes_back_without_what_does_not_follow_from_it(finished: Project) -> None:
+    before = finished.bytes_of("data", "results")
+    deleted = finished.root / "results/metrics/base.test.json"
+    deleted.unlink()
+    assert finished.repro() == []  # DVC has it in its cache
+    assert finished.bytes_of("data", "results") == before
+    assert finished.planned() == []
+    deleted.unlink()
+    assert finished.ran() == ["evaluate", "report"]
+    assert finished.bytes_of("data", "results") == before
+    assert finished.dvc_status() == {}
+
+
+@pytest.mark.long
+def test_parts_of_the_chain_run_by_either_door_are_recorded_and_the_rest_is_not(finished: Project) -> None:
+    def left() -> tuple[set[str], list[str]]:
+        return set(finished.dvc_status()), finished.planned()
+
+    finished.set(finetune__label_smoothing=0.2)
+    rest = {"evaluate@finetuned", "export@finetuned", "verify@finetuned", "report"}
+    assert finished.ran("--until", "finetune") == ["finetune"]
+    assert left() == (rest, ["evaluate", "export", "report", "verify", "visualize"])
+    assert finished.ran("--omit-from", "export") == ["evaluate"]
+    assert left() == (rest - {"evaluate@finetuned"}, ["export", "report", "verify", "visualize"])
+    assert finished.repro("export@finetuned") == ["export@finetuned"]
+    assert left() == ({"verify@finetuned", "visualize@finetuned", "report"}, ["report", "verify", "visualize"])
+    assert finished.ran("--forcerun", "visualize") == ["report", "verify", "visualize", "visualize"]
+    assert left() == (set(), [])
 
 
 def test_overwritten_data_are_noticed_by_both_doors(finished: Project) -> None:
@@ -106,6 +165,20 @@ def test_a_run_that_fails_late_records_what_was_finished(clone: Callable[..., Pr
     assert "train" not in status and "finetune" not in status and "verify@base" in status
     project.set(verify__max_difference=0.001)
     assert set(project.planned()) == {"report", "verify"}
+
+
+@pytest.mark.long
+def test_a_run_that_fails_in_export_records_the_training_and_does_not_train_again(finished: Project) -> None:
+    finished.set(train__epochs=2)
+    source = finished.root / "src/intaglio/exchange/graph.py"
+    whole = source.read_text()
+    source.write_text(whole.replace("    example =", "    raise RuntimeError('broken')\n    example ="))
+    assert "RuntimeError: broken" in finished.snakemake("--keep-going", check=False)
+    status = finished.dvc_status().keys()
+    assert not {"train", "finetune", "evaluate@base", "evaluate@finetuned"} & status
+    assert {"export@base", "export@finetuned"} <= status
+    source.write_text(whole)
+    assert set(finished.planned()) == {"export", "report", "verify", "visualize"}
 
 
 def test_a_second_run_in_the_same_clone_stops_with_one_clear_line(finished: Project) -> None:
