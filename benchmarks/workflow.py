@@ -1,0 +1,60 @@
+"""How long the workflow tools take when there is nothing to do: `python benchmarks/workflow.py [FINISHED TREE]`.
+
+Each command runs five times, in turns, so that a busy moment does not fall on one of them alone.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+COMMANDS = {
+    "snakemake -n": "snakemake --dry-run --cores 1",
+    "dvc status": "dvc status",
+    "intaglio sync": "intaglio sync",
+    "dvc repro": "dvc repro",
+    "intaglio --help": "intaglio --help",
+}
+# What shows that there was nothing to do: with work left, the times would mean something else.
+IDLE = {
+    "snakemake -n": "Nothing to be done",
+    "dvc status": "Data and pipelines are up to date",
+    "dvc repro": "Data and pipelines are up to date",
+}
+RUNS = 5
+
+
+def seconds(name: str, tree: Path) -> float:
+    """The time of one run; the package that runs is the tree's own."""
+    start = time.perf_counter()
+    done = subprocess.run(
+        COMMANDS[name].split(),
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": str(tree / "src")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    taken = time.perf_counter() - start
+    if done.returncode != 0 or IDLE.get(name, "") not in done.stdout:
+        sys.exit(f"{tree}: {name}: finish the run first (make run):\n{done.stdout}")
+    return taken
+
+
+def main() -> None:
+    """Print a table of seconds."""
+    tree = Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
+    times: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    for _ in range(RUNS):
+        for name, taken in times.items():
+            taken.append(seconds(name, tree))
+    print(f"{'seconds':<16}{'min':>7}{'median':>8}{'max':>7}")
+    for name, taken in times.items():
+        print(f"{name:<16}{min(taken):>7.2f}{statistics.median(taken):>8.2f}{max(taken):>7.2f}")
+
+
+if __name__ == "__main__":
+    main()
