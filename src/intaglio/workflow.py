@@ -17,7 +17,6 @@ from intaglio.preflight import check_settings
 from intaglio.provenance.lock import announce, claim, is_free
 from intaglio.provenance.past import CHOICE as TAKE_FROM_CACHE
 from intaglio.provenance.sources import CODE, LOCK, SOURCE, require_own_package
-from intaglio.provenance.stages import read_stages
 from intaglio.provenance.sync import tell_dvc, tell_snakemake
 from intaglio.steps.code import refresh
 
@@ -76,7 +75,7 @@ def finish() -> None:
     """
     try:
         if "DVC_STAGE" not in os.environ:  # inside of a stage, DVC holds its own lock
-            _say(f"{len(tell_dvc())} of {len(read_stages())} stages are up to date and recorded in dvc.lock")
+            _say(f"{len(tell_dvc())} stages newly recorded in dvc.lock")
         tell_snakemake()
     except UserError as error:
         raise WorkflowError(str(error)) from error

@@ -7,39 +7,28 @@ put back.
 import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
-from intaglio.errors import UserError
 from intaglio.files import replacing
 from intaglio.logs import logger
+from intaglio.provenance.cache import Cache
 from intaglio.provenance.hashes import Hashes
 
 # Set by a Snakemake run for its steps, unless the user forces jobs: then they are to be computed.
 CHOICE = "INTAGLIO_TAKE_FROM_CACHE"
 
 
-def restore(path: Path, outputs: tuple[str, ...], hashes: Hashes) -> bool:
+def restore(path: Path, hashes: Hashes) -> bool:
     """Put back the outputs of the run that is written down at `path`; tells whether they were all to be had."""
     if CHOICE not in os.environ or not path.exists():
         return False
-    known = json.loads(path.read_text(encoding="utf-8"))
-    cache = _cache()
-    held = {output: cache / "files/md5" / known[output][:2] / known[output][2:] for output in outputs}
-    if not all(file.is_file() for file in held.values()):
+    outputs, cache = json.loads(path.read_text(encoding="utf-8")), Cache()
+    if not cache.holds(outputs):
         return False
-    for output, file in held.items():
+    for output, md5 in outputs.items():
         with replacing(Path(output)) as temporary:
-            shutil.copyfile(file, temporary)
-    if hashes.md5s(outputs) != known:
-        logger.warning("%s: DVC's cache holds damaged files (%s); computed again", path, cache)
+            shutil.copyfile(cache.path(md5), temporary)
+    if hashes.md5s(tuple(outputs)) != outputs:
+        logger.warning("%s: DVC's cache holds damaged files (%s); computed again", path, cache.folder)
         return False
     return True
-
-
-def _cache() -> Path:
-    """The folder of DVC's cache, which a user may have moved."""
-    found = subprocess.run(["dvc", "cache", "dir"], capture_output=True, text=True, check=False)
-    if found.returncode:
-        raise UserError(f".dvc/config: the cache's folder is not to be had: {found.stderr.strip()}")
-    return Path(found.stdout.strip())

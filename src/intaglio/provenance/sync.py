@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 from intaglio.errors import UserError
 from intaglio.files import as_json, write_text
 from intaglio.params.reader import Params
+from intaglio.provenance.cache import Cache
 from intaglio.provenance.hashes import Hashes
 from intaglio.provenance.stages import Stage, read_stages
 from intaglio.provenance.witness import PARAMS, Note, read_note
@@ -33,6 +34,7 @@ class Job:
     """A stage, what is known of it, and what is on disk."""
 
     stage: Stage
+    locked: Note | None  # the run that dvc.lock has of it
     true: Note | None  # the run that made what is on disk
     complete: bool  # all outputs exist
     settings: str  # as they are now
@@ -48,10 +50,11 @@ def look(hashes: Hashes) -> list[Job]:
     for stage in read_stages().values():
         inputs, outputs = hashes.md5s(stage.inputs), hashes.md5s(stage.outputs)
         wanted = (stage.command, inputs, outputs)
-        known = [note for note in (read_note(stage), lock.get(stage.name)) if note is not None]
+        locked = lock.get(stage.name)
+        known = [note for note in (read_note(stage), locked) if note is not None]
         true = next((note for note in known if (note.command, note.inputs, note.outputs) == wanted), None)
         complete = None not in outputs.values()
-        jobs.append(Job(stage, true if complete else None, complete, params.canonical(stage.keys)))
+        jobs.append(Job(stage, locked, true if complete else None, complete, params.canonical(stage.keys)))
     return jobs
 
 
@@ -67,17 +70,21 @@ def tell_snakemake() -> int:
 
 
 def tell_dvc() -> list[str]:
-    """Commit to `dvc.lock` the jobs that are true with the present settings, and no others; returns their names."""
-    hashes = Hashes()
-    names = [
+    """Commit to `dvc.lock` the jobs that are true with the present settings, and no others.
+
+    Returns the names of those that it did not have.
+    """
+    hashes, cache = Hashes(), Cache()
+    behind = [
         job.stage.name
         for job in look(hashes)
-        # Also those that dvc.lock holds already: in a fresh clone their files are not in DVC's cache yet.
         if job.true is not None and job.true.settings == job.settings
+        # After a run in a fresh clone dvc.lock has the very same run, but its files are not in the cache yet.
+        if job.true != job.locked or not cache.holds(job.true.outputs)
     ]
     hashes.keep()
     committed = subprocess.run(
-        ["dvc", "commit", "--force", "--quiet", "code", *names],
+        ["dvc", "commit", "--force", "--quiet", "code", *behind],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -85,7 +92,7 @@ def tell_dvc() -> list[str]:
     )
     if committed.returncode:
         raise UserError(f"{LOCK}: not brought up to date: {committed.stdout.strip()}; then run `intaglio sync`")
-    return names
+    return behind
 
 
 def read_lock() -> dict[str, Note]:

@@ -64,7 +64,7 @@ def witness(arguments: Sequence[str]) -> Iterator[bool]:
         run = _Run(stage)
         with run.own_state() as state:
             WATCH.set(Watch(run.look, state))
-            known = restore(run.past, stage.outputs, run.hashes)
+            known = restore(run.past, run.hashes)
             if known:
                 logger.info("computed before from the same settings, inputs and code: taken from DVC's cache")
             yield not known

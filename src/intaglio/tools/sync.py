@@ -9,4 +9,4 @@ def run() -> None:
 
     with claimed():
         committed, told = tell_dvc(), tell_snakemake()
-    logger.info("%d stages recorded in dvc.lock, %d of Snakemake's records changed", len(committed), told)
+    logger.info("%d stages newly recorded in dvc.lock, %d of Snakemake's records changed", len(committed), told)
