@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pixels import Pixels
 from torch import Tensor
 
-from intaglio.data.batches import EpochBatches, Normaliser, PlainBatches, to_tensor
+from intaglio.data import shuffled
+from intaglio.data.batches import Normaliser, PlainBatches, to_tensor
+from intaglio.data.shuffled import EpochBatches
 from intaglio.params.recipe import Augment
 
 CPU = torch.device("cpu")
@@ -23,7 +26,12 @@ def numbered(count: int, size: int = 5) -> tuple[Tensor, Tensor]:
 
 def batches(images: Tensor, labels: Tensor, **changes: Any) -> EpochBatches:
     options: dict[str, Any] = {"batch_size": 4, "augment": Augment(shift=0, flip=False), "flip": True, "seed": 0}
-    return EpochBatches(images, labels, PLAIN, device=CPU, **(options | changes))
+    options |= {"size": tuple(images.shape[2:]), "memory": 1 << 20}
+    return EpochBatches(pixels(images), labels, PLAIN, device=CPU, **(options | changes))
+
+
+def pixels(images: Tensor) -> Pixels:
+    return Pixels(images.permute(0, 2, 3, 1).numpy())
 
 
 def test_every_image_comes_once_an_epoch_with_its_label_in_batches_of_nearly_equal_size() -> None:
@@ -41,6 +49,43 @@ def test_an_epoch_is_the_same_whenever_it_is_asked_for_and_no_two_are_alike() ->
     assert all(one != other for one, other in pairwise(orders))
     again = batches(*numbered(40), augment=Augment(shift=2, flip=True), seed=1)
     assert torch.cat([labels for _, labels in again.epoch(3)]).tolist() != orders[0]
+
+
+# Of images of 5×5 bytes.
+@pytest.mark.parametrize(("count", "memory"), [(1000, 1 << 20), (1000, 25 * 200), (1003, 25 * 130), (1000, 1)])
+def test_a_set_that_is_too_large_comes_in_shuffled_blocks_every_image_once(
+    count: int, memory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shuffled, "BLOCK", 16)
+    labels = torch.arange(count)
+    images = (labels % 251).to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 5, 5).contiguous()
+    given = batches(images, labels, batch_size=40, memory=memory)
+    orders = []
+    for epoch in (1, 2, 1):
+        found = list(given.epoch(epoch))
+        assert len(found) == len(given) and {len(part) for _, part in found} <= {38, 39, 40}
+        assert all(torch.equal((x[:, 0, 0, 0] * 255).round().long(), part % 251) for x, part in found)
+        orders.append(torch.cat([part for _, part in found]))
+        assert torch.equal(orders[-1].sort().values, labels)
+    assert torch.equal(orders[0], orders[2]) and not torch.equal(orders[0], orders[1])
+    # Neighbours are torn apart, and images far away come together.
+    assert (orders[0].diff().abs() == 1).float().mean() < 0.1
+    assert len({int(label) // 250 for label in orders[0][:40]}) >= 2
+    for start in (0, 1, 7, len(given) - 1):
+        rest = torch.cat([part for _, part in given.epoch(1, start)])
+        assert torch.equal(rest, orders[0][-len(rest) :]) and len(list(given.epoch(1, start))) == len(given) - start
+
+
+def test_a_large_set_is_never_in_memory_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shuffled, "BLOCK", 16)
+    images, labels = numbered(240)
+    given = batches(images, labels, batch_size=20, memory=25 * 60)
+    held = []
+    hold = given._hold
+    monkeypatch.setattr(given, "_hold", lambda rows: held.append(sum(map(len, rows))) or hold(rows))
+    assert given.resident is None
+    assert len(list(given.epoch(1))) == 12 and held == [60] * 4
+    assert len(list(given.epoch(2, start=7))) == 5 and held == [60] * 6
 
 
 def test_images_are_shifted_by_every_offset_up_to_the_limit_and_no_further() -> None:
@@ -94,9 +139,11 @@ def test_normalised_images_have_the_mean_and_deviation_taken_out_channel_by_chan
 
 def test_scoring_batches_keep_the_order_and_can_be_gone_through_twice() -> None:
     images, labels = numbered(7)
-    given = PlainBatches(images, labels, PLAIN, batch_size=3, device=CPU)
+    source = pixels(images)
+    given = PlainBatches(source, labels, PLAIN, size=(5, 5), batch_size=3, device=CPU)
     for _ in range(2):
         assert [found.tolist() for _, found in given] == [[0, 1, 2], [3, 4, 5], [6]]
+    assert (source.most, source.reads) == (3, 6)
 
 
 def test_images_of_another_size_are_resized_and_stay_bytes() -> None:
@@ -110,3 +157,4 @@ def test_the_sample_for_whitening_is_the_images_without_border_or_change() -> No
     images, labels = numbered(10)
     given = batches(images, labels, augment=Augment(shift=2, flip=True))
     assert torch.equal(given.sample(), PLAIN(images))
+    assert torch.equal(given.sample(3), PLAIN(images[:3]))

@@ -8,9 +8,10 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from pixels import Pixels
 from prepared import write_prepared
 
-from intaglio.data.batches import Normaliser
+from intaglio.data.batches import Normaliser, PlainBatches
 from intaglio.errors import UserError
 from intaglio.exchange.graph import export
 from intaglio.exchange.parity import compare, open_session
@@ -30,7 +31,7 @@ CARD = Card(
     set="digits",
 )
 PARAMS = """
-compute: {device: cpu, precision: auto, threads: 2}
+compute: {device: cpu, precision: auto, deterministic: true, memory: 64, threads: 2}
 verify: {batch_sizes: [1, 7, 30], max_difference: 0.001, min_agreement: 1.0}
 """
 
@@ -85,9 +86,17 @@ def test_every_network_computes_the_same_in_every_opset(config: Model, opset: in
     net = network(config)
     export(net, CARD, tmp_path / "net.onnx", opset)
     session = open_session(tmp_path / "net.onnx", CARD, 2)
-    images = torch.randint(0, 256, (17, 1, 12, 12), dtype=torch.uint8)
+    images = Pixels(torch.randint(0, 256, (17, 12, 12, 1), dtype=torch.uint8).numpy())
     for size in (1, 7, 17):
-        result = compare(net, session, images, Normaliser((0.2,), (0.2,)), size)
+        batches = PlainBatches(
+            images,
+            torch.zeros(17, dtype=torch.int64),
+            Normaliser((0.2,), (0.2,)),
+            size=(12, 12),
+            batch_size=size,
+            device=torch.device("cpu"),
+        )
+        result = compare(net, session, batches)
         assert result.pytorch.shape == (17, 3)
         assert result.agreement == 1 and result.differences.max() < 1e-4
 

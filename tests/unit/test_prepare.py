@@ -112,13 +112,13 @@ def test_idx_files_become_bytes_with_a_channel_and_the_official_test_images_come
     ]
     assert test.rows.tolist() == [*range(300, 400)]
     pixels = np.frombuffer(files["t10k-images-idx3-ubyte"], np.uint8, offset=16).reshape(100, 28, 28)
-    assert np.array_equal(test.images[..., 0], pixels)
+    assert np.array_equal(test.images.read()[..., 0], pixels)
     pixels = np.frombuffer(files["train-images-idx3-ubyte"], np.uint8, offset=16).reshape(300, 28, 28)
     labels = np.frombuffer(files["train-labels-idx1-ubyte"], np.uint8, offset=8)
     for part in (train, validation):
-        assert np.array_equal(part.images[..., 0], pixels[part.rows])
+        assert np.array_equal(part.images.read()[..., 0], pixels[part.rows])
         assert np.array_equal(part.labels, labels[part.rows])
-        assert (part.images.dtype, part.labels.dtype, part.rows.dtype) == (np.uint8, np.int64, np.int64)
+        assert (part.images.read(0, 1).dtype, part.labels.dtype, part.rows.dtype) == (np.uint8, np.int64, np.int64)
 
 
 def test_the_digits_values_fill_the_range_of_a_byte():
@@ -294,7 +294,7 @@ def test_a_class_too_small_to_divide_is_refused():
 
 def test_the_facts_are_the_catalogues_and_the_moments_of_the_training_images(files):
     prepared = run(files)
-    images = prepared.split("train").images / 255
+    images = prepared.split("train").images.read() / 255
     assert prepared.facts.set == "fashion_mnist"
     assert prepared.facts.classes == FASHION.classes
     assert prepared.facts.flip is True
@@ -337,8 +337,10 @@ def test_colour_images_survive_the_prepared_file():
     store.write(OUTPUT, facts, {"train": part, "validation": part, "test": part})
     prepared = open_prepared(OUTPUT)
     assert prepared.facts == facts
-    for name in ("images", "labels", "rows"):
-        assert np.array_equal(getattr(prepared.split("validation"), name), getattr(part, name))
+    found = prepared.split("validation")
+    assert np.array_equal(found.images.read(), images)
+    assert np.array_equal(found.images.read(2, 4), images[2:4]) and np.array_equal(found.images.one(5), images[5])
+    assert np.array_equal(found.labels, part.labels) and np.array_equal(found.rows, part.rows)
 
 
 def broken(change: Callable[[dict[str, np.ndarray], dict[str, object]], object]) -> str:

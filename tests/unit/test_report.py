@@ -475,7 +475,7 @@ def _matched(rights: list[bool], confidences: list[float]) -> pd.DataFrame:
 
 def test_the_surest_mistakes_come_first_and_equal_ones_in_their_order() -> None:
     matched = _matched([False] * 4 + [True] * 6, [0.5, 0.9, 0.7, 0.9] + [0.8] * 6)
-    chosen = choose(matched, np.zeros((10, 2, 2, 1), np.uint8), 6)
+    chosen = choose(matched, np.zeros((10, 2, 2, 1), np.uint8).__getitem__, 6)
     assert [sample.image for sample in chosen.mistakes] == [10, 30, 20]
     assert [sample.image for sample in chosen.correct] == [40, 60, 80]
 
@@ -487,7 +487,9 @@ def test_the_surest_mistakes_come_first_and_equal_ones_in_their_order() -> None:
 def test_right_images_take_the_place_of_missing_mistakes(
     rights: list[bool], count: int, mistakes: int, correct: int
 ) -> None:
-    chosen = choose(_matched(rights, [0.5] * len(rights)), np.zeros((len(rights), 2, 2, 3), np.uint8), count)
+    chosen = choose(
+        _matched(rights, [0.5] * len(rights)), np.zeros((len(rights), 2, 2, 3), np.uint8).__getitem__, count
+    )
     assert (len(chosen.mistakes), len(chosen.correct)) == (mistakes, correct)
 
 
@@ -497,7 +499,7 @@ def test_each_sample_is_the_image_of_its_row() -> None:
     predictions = pd.DataFrame(
         {"image": [50, 60, 70, 90], "label": ["b", "b", "a", "a"], "prediction": ["a", "b", "a", "a"]}
     ).assign(confidence=0.5)
-    chosen = choose(match(Input(Path("p"), "evaluate"), predictions, rows, labels, ["a", "b"]), pictures, 4)
+    chosen = choose(match(Input(Path("p"), "evaluate"), predictions, rows, labels, ["a", "b"]), pictures.__getitem__, 4)
     shown = {
         sample.image: int(np.asarray(Image.open(io.BytesIO(sample.png)))[0, 0])
         for sample in [*chosen.mistakes, *chosen.correct]

@@ -162,9 +162,10 @@ def test_a_device_or_precision_that_is_not_there_is_refused(compute: dict[str, s
         compute["device"] = "mps"
         line = line.replace("cuda", "mps")
     with pytest.raises(UserError, match=line):
-        use(Compute.model_validate({**compute, "deterministic": True, "threads": 2}), 0)
+        use(Compute.model_validate({**compute, "deterministic": True, "memory": 64, "threads": 2}), 0)
 
 
 def test_precision_auto_is_fp32_where_short_numbers_are_not_multiplied(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
-    assert use(Compute(device="cpu", precision="auto", deterministic=True, threads=2), 0).dtype is torch.float32
+    compute = Compute(device="cpu", precision="auto", deterministic=True, memory=64, threads=2)
+    assert use(compute, 0).dtype is torch.float32

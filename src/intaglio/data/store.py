@@ -5,6 +5,7 @@ one metadata key `intaglio` with a sorted JSON string: the order of several keys
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,6 +42,39 @@ class Facts:
     flip: bool
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of a split in the prepared file, read a range at a time.
+
+    They are read and not mapped: the pages of a mapping count as the process's own memory, and stay.
+    """
+
+    path: Path
+    offset: int  # of the first byte
+    shape: tuple[int, int, int, int]  # N x H x W x C
+
+    def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """The images from `start` up to `stop`, uint8 N x H x W x C."""
+        stop = self.shape[0] if stop is None else stop
+        each = math.prod(self.shape[1:])
+        values = np.fromfile(self.path, np.uint8, (stop - start) * each, offset=self.offset + start * each)
+        return values.reshape(stop - start, *self.shape[1:])
+
+    def one(self, number: int) -> np.ndarray:
+        """One image, uint8 H x W x C."""
+        image: np.ndarray = self.read(number, number + 1)[0]
+        return image
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A split in the prepared file: its images to be read, its labels and rows (int64 N) as in `Split`."""
+
+    images: Images
+    labels: np.ndarray
+    rows: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -94,22 +128,24 @@ def write(path: Path, facts: Facts, splits: Mapping[SplitName, Split]) -> None:
 class Prepared:
     """An opened prepared file; a split is read when it is asked for."""
 
-    def __init__(self, path: Path, facts: Facts) -> None:
-        """Use `open_prepared`, which checks the file."""
+    def __init__(self, path: Path, facts: Facts, shape: tuple[int, int, int]) -> None:
+        """Use `open_prepared`, which checks the file; `shape` is the images' H x W x C."""
         self.path = path
         self.facts = facts
+        self.shape = shape
 
-    def split(self, name: SplitName) -> Split:
-        """Read one split from the file.
+    def split(self, name: SplitName) -> Stored:
+        """Read one split's labels from the file, and find its images there.
 
         Raises:
             UserError: a label has no class.
         """
         with safe_open(self.path, framework="numpy") as file:
-            split = Split(*(file.get_tensor(f"{name}.{part}") for part in ("images", "labels", "rows")))
-        if split.labels.min() < 0 or split.labels.max() >= len(self.facts.classes):
+            labels, rows = (file.get_tensor(f"{name}.{part}") for part in ("labels", "rows"))
+        if labels.min() < 0 or labels.max() >= len(self.facts.classes):
             raise UserError(f"{self.path}: damaged: {name}.labels has a label without a class; {_MEND}")
-        return split
+        offset = _offset(self.path, f"{name}.images")
+        return Stored(Images(self.path, offset, (len(labels), *self.shape)), labels, rows)
 
 
 def open_prepared(path: Path) -> Prepared:
@@ -133,7 +169,19 @@ def open_prepared(path: Path) -> Prepared:
         raise UserError(f"{path}: not written by `intaglio prepare`: its facts are missing or incomplete; {_MEND}")
     if problem := _misfit(tensors, facts):
         raise UserError(f"{path}: {problem}; {_MEND}")
-    return Prepared(path, facts)
+    return Prepared(path, facts, tensors["train.images"][1][1:])
+
+
+def _offset(path: Path, name: str) -> int:
+    """Where a tensor's bytes begin: the file has the length of its header (8 bytes, little-endian), then the header.
+
+    The format is described at https://github.com/huggingface/safetensors#format.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    start: int = header[name]["data_offsets"][0]
+    return 8 + length + start
 
 
 def _facts(text: str | None) -> Facts | None:

@@ -9,9 +9,8 @@ import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from intaglio.data.batches import Normaliser
+from intaglio.data.batches import PlainBatches
 from intaglio.errors import UserError
 from intaglio.models.checkpoint import Card
 from intaglio.models.network import Network
@@ -69,16 +68,13 @@ def open_session(path: Path, card: Card, threads: int) -> onnxruntime.InferenceS
 
 
 @torch.no_grad()
-def compare(
-    network: Network, session: onnxruntime.InferenceSession, images: Tensor, normalise: Normaliser, batch_size: int
-) -> Parity:
-    """Run uint8 images N×C×H×W through both, `batch_size` at a time, in fp32 on the CPU."""
+def compare(network: Network, session: onnxruntime.InferenceSession, batches: PlainBatches) -> Parity:
+    """Run images through both, a batch at a time, in fp32 on the CPU."""
     name = session.get_inputs()[0].name
-    batches = torch.split(images, batch_size)
     # One after the other: in turn, the idle threads of one would take the processor from the other (ten times slower).
-    ours = [network(normalise(batch).contiguous()).numpy() for batch in batches]
-    theirs = [session.run(None, {name: normalise(batch).contiguous().numpy()})[0] for batch in batches]
-    return Parity(batch_size, np.concatenate(ours), np.concatenate(theirs))
+    ours = [network(images.contiguous()).numpy() for images, _ in batches]
+    theirs = [session.run(None, {name: images.contiguous().numpy()})[0] for images, _ in batches]
+    return Parity(batches.batch_size, np.concatenate(ours), np.concatenate(theirs))
 
 
 def summarise(results: Sequence[Parity], labels: NDArray[np.int64], rows: NDArray[np.int64]) -> dict[str, Any]:

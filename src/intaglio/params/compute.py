@@ -17,4 +17,5 @@ class Compute(Section):
     deterministic: bool = Field(
         description="Only algorithms that give the same bits each time; false is faster on some GPUs."
     )
+    memory: int = Field(ge=1, description="MiB of training images held at once; more are shuffled in blocks.")
     threads: int = Field(ge=1, le=1024, description="CPU threads of one step; another number may round otherwise.")

@@ -1,6 +1,7 @@
 """The test images that the page shows with their predictions, and images as PNG."""
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ import pandas as pd
 from PIL import Image
 
 from intaglio.reporting.inputs import Input
+
+Picture = Callable[[int], npt.NDArray[np.uint8]]  # by position, H×W×C, C 1 or 3
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,12 @@ def match(
     return merged.drop(columns="truth").astype({"position": np.int64}).sort_values("image", ignore_index=True)
 
 
-def choose(matched: pd.DataFrame, images: npt.NDArray[np.uint8], count: int) -> Samples:
+def choose(matched: pd.DataFrame, image: Picture, count: int) -> Samples:
     """Choose up to `count` images: half the surest mistakes, surest first, the others evenly spaced among the right.
 
     Args:
         matched: as `match` gives it.
-        images: N×H×W×C, uint8, C 1 or 3.
+        image: gives the test image at a position.
         count: how many to show; fewer than half are mistakes when there are fewer, and right ones take their place.
     """
     right = matched["label"] == matched["prediction"]
@@ -82,12 +85,12 @@ def choose(matched: pd.DataFrame, images: npt.NDArray[np.uint8], count: int) -> 
     correct = matched[right]
     wanted = min(count - len(mistakes), len(correct))
     spaced = np.arange(wanted) * len(correct) // max(wanted, 1)
-    return Samples(_samples(mistakes, images), _samples(correct.iloc[spaced], images))
+    return Samples(_samples(mistakes, image), _samples(correct.iloc[spaced], image))
 
 
-def _samples(chosen: pd.DataFrame, images: npt.NDArray[np.uint8]) -> list[Sample]:
+def _samples(chosen: pd.DataFrame, image: Picture) -> list[Sample]:
     columns = (chosen[name].tolist() for name in ("position", "image", "label", "prediction", "confidence"))
-    return [Sample(png(images[position]), *facts) for position, *facts in zip(*columns, strict=True)]
+    return [Sample(png(image(position)), *facts) for position, *facts in zip(*columns, strict=True)]
 
 
 def png(image: npt.NDArray[np.uint8]) -> bytes:

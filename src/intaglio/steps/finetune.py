@@ -20,7 +20,8 @@ def run(
     """Fine-tune the trained network on the target set."""
     import torch
 
-    from intaglio.data.batches import for_scoring, for_training, normaliser
+    from intaglio.data.batches import for_scoring, normaliser
+    from intaglio.data.shuffled import for_training
     from intaglio.data.store import open_prepared
     from intaglio.files import write_json
     from intaglio.models.build import build, initialise
@@ -48,11 +49,13 @@ def run(
 
     (network, origin), prepared, machine = load(base), open_prepared(data), use(compute, seed)
     facts, normalise, size = prepared.facts, normaliser(prepared), origin.shape[1:]
-    training = for_training(prepared, size, recipe, section="finetune", seed=seed, device=machine.device)
+    training = for_training(
+        prepared, size, recipe, section="finetune", seed=seed, memory=compute.memory, device=machine.device
+    )
     validation = for_scoring(
         prepared, "validation", size, normalise, batch_size=recipe.batch_size, device=machine.device
     )
-    channels = prepared.split("train").images.shape[3]
+    channels = prepared.shape[2]
     card = Card(origin.model, (channels, *size), origin.channels, facts.classes, facts.mean, facts.std, facts.set)
 
     adapt_channels(network, origin.shape[0], channels)

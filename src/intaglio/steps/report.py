@@ -45,7 +45,7 @@ def run(
         prepared = open_prepared(data / f"{role}.safetensors")
         test, names = prepared.split("test"), list(prepared.facts.classes)
         matched = match(predictions_source(metrics, model), network.predictions, test.rows, test.labels, names)
-        return Subject(network, prepared.facts.set, choose(matched, test.images, report.samples))
+        return Subject(network, prepared.facts.set, choose(matched, test.images.one, report.samples))
 
     base, finetuned = subject(results.base, "base", "base"), subject(results.finetuned, "finetuned", "target")
     runs = {"base": results.base.run.epochs, "finetuned": results.finetuned.run.epochs}

@@ -15,7 +15,8 @@ def run(
     summary: Annotated[Path, "summary of the run to write (JSON)"],
 ) -> None:
     """Train a network on the base set."""
-    from intaglio.data.batches import for_scoring, for_training, normaliser
+    from intaglio.data.batches import for_scoring, normaliser
+    from intaglio.data.shuffled import for_training
     from intaglio.data.store import open_prepared
     from intaglio.files import write_json
     from intaglio.models.build import build, initialise
@@ -41,9 +42,11 @@ def run(
 
     prepared, machine = open_prepared(data), use(compute, seed)
     facts, normalise = prepared.facts, normaliser(prepared)
-    _, height, width, channels = prepared.split("train").images.shape
+    height, width, channels = prepared.shape
     size = (height, width)
-    training = for_training(prepared, size, recipe, section="train", seed=seed, device=machine.device)
+    training = for_training(
+        prepared, size, recipe, section="train", seed=seed, memory=compute.memory, device=machine.device
+    )
     validation = for_scoring(
         prepared, "validation", size, normalise, batch_size=recipe.batch_size, device=machine.device
     )

@@ -18,7 +18,7 @@ def run(
     """Prove that the ONNX file computes what PyTorch computes."""
     import torch
 
-    from intaglio.data.batches import Normaliser, to_tensor
+    from intaglio.data.batches import Normaliser, for_scoring
     from intaglio.data.store import open_prepared
     from intaglio.errors import UserError
     from intaglio.exchange.parity import compare, open_session, summarise
@@ -38,9 +38,16 @@ def run(
     (network, card), prepared = load(checkpoint), open_prepared(data)
     card.must_fit(checkpoint, prepared.facts.classes, data)
     test = prepared.split("test")
-    images, normalise = to_tensor(test.images, card.shape[1:]), Normaliser(card.mean, card.std)
+    normalise, cpu = Normaliser(card.mean, card.std), torch.device("cpu")
     session = open_session(onnx, card, compute.threads)
-    results = [compare(network, session, images, normalise, size) for size in gate.batch_sizes]
+    results = [
+        compare(
+            network,
+            session,
+            for_scoring(prepared, "test", card.shape[1:], normalise, batch_size=size, device=cpu),
+        )
+        for size in gate.batch_sizes
+    ]
 
     found = summarise(results, test.labels, test.rows)
     agreement, difference, worst = found["agreement"], found["max_difference"], found["worst"]

@@ -1,0 +1,188 @@
+"""Training batches: images shuffled, shifted and mirrored a batch at a time, in bounded memory."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from intaglio.data.batches import Batch, Normaliser, Source, normaliser, to_tensor
+from intaglio.data.store import Prepared
+from intaglio.errors import UserError
+from intaglio.params.recipe import Augment, Recipe
+
+# Images that lie beside each other in the file, and stay together when blocks are shuffled: a read of a megabyte or so.
+BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class Group:
+    """Batches whose images are held in memory together, by number, and the images' places in the epoch."""
+
+    batches: range
+    places: range
+
+
+class EpochBatches:
+    """Training batches: every image once an epoch, in an order and with changes that follow from (seed, epoch) alone.
+
+    Batches are as equal in size as can be and at most `batch_size`, so that none is left with a single image.
+
+    A set that fits into `memory` is read once and shuffled as a whole. Of a larger one, blocks of the file come in a
+    new order each epoch; as many as fit are held at a time, and their images are shuffled among each other.
+    """
+
+    def __init__(
+        self,
+        images: Source,
+        labels: Tensor,
+        normalise: Normaliser,
+        *,
+        size: tuple[int, int],
+        batch_size: int,
+        augment: Augment,
+        flip: bool,
+        seed: int,
+        memory: int,
+        device: torch.device,
+    ) -> None:
+        """Take the images' source and their labels (int64 N).
+
+        Args:
+            images: where they are read from.
+            labels: int64 N.
+            normalise: bytes to floats.
+            size: H×W that the network takes, larger than the shift.
+            batch_size: images a batch, at most.
+            augment: what is changed at random.
+            flip: whether the set allows mirroring.
+            seed: the run's.
+            memory: bytes of images held at a time.
+            device: where batches are made.
+        """
+        self.source, self.labels, self.normalise, self.size = images, labels, normalise, size
+        self.shift, self.flip = augment.shift, augment.flip and flip
+        self.seed, self.device, self.count = seed, device, len(labels)
+        self.steps = -(-self.count // batch_size)
+        # As torch.tensor_split has it: the first ones are larger by one.
+        small, larger = divmod(self.count, self.steps)
+        self.bounds = [batch * small + min(batch, larger) for batch in range(self.steps + 1)]
+        self.groups = self._group(memory)
+        self.resident = self._hold([range(self.count)]) if len(self.groups) == 1 else None
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return self.steps
+
+    def sample(self, count: int = 5000) -> Tensor:
+        """The first images, unchanged but for normalisation, as floats N×C×H×W on the CPU."""
+        return self.normalise(to_tensor(self.source.read(0, min(count, self.count)), self.size))
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch from the one at `start` on: floats N×C×H×W and labels N, on the device."""
+        entropy = int(np.random.SeedSequence((self.seed, epoch)).generate_state(1, np.uint64)[0])
+        generator = torch.Generator().manual_seed(entropy >> 1)
+        blocks = self._blocks(generator)
+        for group in self.groups:
+            count = len(group.places)
+            order = torch.randperm(count, generator=generator)
+            offsets = torch.randint(0, 2 * self.shift + 1, (2, count), generator=generator)
+            mirrored = torch.rand(count, generator=generator) < 0.5
+            if group.batches.stop <= start:
+                continue
+            rows = _cut(blocks, group.places)
+            held = self.resident if self.resident is not None else self._hold(rows)
+            labels = torch.cat([self.labels[part.start : part.stop] for part in rows]).to(self.device)
+            # Every place where a window of the image's size fits: N×C×(2s+1)×(2s+1)×H×W, a view that copies nothing.
+            windows = held.unfold(2, self.size[0], 1).unfold(3, self.size[1], 1)
+            for batch in group.batches[max(start - group.batches.start, 0) :]:
+                first = group.places.start
+                chosen = order[self.bounds[batch] - first : self.bounds[batch + 1] - first]
+                index, (down, right) = chosen.to(self.device), offsets[:, chosen].to(self.device)
+                images = windows[index, :, down, right]
+                if self.flip:
+                    images = torch.where(mirrored[chosen].to(self.device).view(-1, 1, 1, 1), images.flip(3), images)
+                yield self.normalise(images), labels[index]
+            del held, windows  # before the next are read, or memory would hold both
+
+    def _group(self, memory: int) -> list[Group]:
+        """As many batches together as fit into memory, the same number in each group, one at least."""
+        height, width = (side + 2 * self.shift for side in self.size)
+        largest = self.bounds[1] * self.source.shape[3] * height * width
+        groups = -(-self.steps // max(memory // largest, 1))
+        borders = [group * self.steps // groups for group in range(groups + 1)]
+        return [Group(range(a, b), range(self.bounds[a], self.bounds[b])) for a, b in pairwise(borders)]
+
+    def _blocks(self, generator: torch.Generator) -> list[range]:
+        """The rows of the set in the order in which they are read in an epoch."""
+        if len(self.groups) == 1:
+            return [range(self.count)]
+        blocks = [range(first, min(first + BLOCK, self.count)) for first in range(0, self.count, BLOCK)]
+        return [blocks[number] for number in torch.randperm(len(blocks), generator=generator).tolist()]
+
+    def _hold(self, rows: list[range]) -> Tensor:
+        """Images with a border that mirrors them: uint8 N×C×(H+2s)×(W+2s) on the device."""
+        border, (height, width) = self.shift, self.size
+        shape = (sum(map(len, rows)), self.source.shape[3], height + 2 * border, width + 2 * border)
+        # From pinned memory the copy to a GPU needs no other one.
+        held, filled = torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda"), 0
+        for part in rows:
+            for first in range(part.start, part.stop, BLOCK):
+                images = to_tensor(self.source.read(first, min(first + BLOCK, part.stop)), self.size)
+                sides = ((0, 0), (0, 0), (border, border), (border, border))
+                held[filled : filled + len(images)] = torch.from_numpy(np.pad(images.numpy(), sides, mode="reflect"))
+                filled += len(images)
+        return held.to(self.device, non_blocking=True)
+
+
+def for_training(
+    prepared: Prepared,
+    size: tuple[int, int],
+    recipe: Recipe,
+    *,
+    section: str,
+    seed: int,
+    memory: int,
+    device: torch.device,
+) -> EpochBatches:
+    """The training split as batches for a network of a given input size H×W, `memory` MiB of images at a time.
+
+    Raises:
+        UserError: a setting of the section does not fit the images.
+    """
+    split = prepared.split("train")
+    if recipe.batch_size > len(split.labels):
+        raise UserError(
+            f"params.yaml: {section}.batch_size: {recipe.batch_size} is more than the {len(split.labels)} training "
+            f"images; lower it, or raise per_class"
+        )
+    if recipe.augment.shift >= min(size):
+        raise UserError(
+            f"params.yaml: {section}.augment.shift: {recipe.augment.shift} is not smaller than the images' "
+            f"{min(size)} pixels; lower it"
+        )
+    return EpochBatches(
+        split.images,
+        torch.from_numpy(split.labels),
+        normaliser(prepared),
+        size=size,
+        batch_size=recipe.batch_size,
+        augment=recipe.augment,
+        flip=prepared.facts.flip,
+        seed=seed,
+        memory=memory << 20,
+        device=device,
+    )
+
+
+def _cut(blocks: list[range], places: range) -> list[range]:
+    """The rows that lie at some places of the blocks' sequence."""
+    found, place = [], 0
+    for block in blocks:
+        first, last = max(places.start - place, 0), min(places.stop - place, len(block))
+        if first < last:
+            found.append(block[first:last])
+        place += len(block)
+    return found
