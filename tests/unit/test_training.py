@@ -44,6 +44,7 @@ def recipe(**changes: Any) -> Recipe:
     values: dict[str, Any] = {
         "epochs": 5,
         "batch_size": 30,
+        "accumulate": 1,
         "optimizer": SGD(name="sgd", learning_rate=0.5, momentum=0.9, weight_decay=0.0),
         "schedule": Schedule(warmup=0.2, decay="linear", final=0.0),
         "label_smoothing": 0.0,
@@ -103,6 +104,16 @@ def test_clipping_bounds_what_a_step_can_do() -> None:
         return sum((a - b).abs().sum().item() for a, b in zip(network.parameters(), start, strict=True))
 
     assert moved(still) < 1e-4 < moved(free)
+
+
+def test_a_batch_in_parts_learns_what_the_whole_batch_does() -> None:
+    whole, parts = learner(), learner()
+    first, second = train(whole), train(parts, accumulate=4)
+    for one, other in zip(first.rows, second.rows, strict=True):
+        assert one.train_loss == pytest.approx(other.train_loss, rel=1e-4)
+        assert one.gradient_norm == pytest.approx(other.gradient_norm, rel=1e-4)
+        assert one.train_accuracy == pytest.approx(other.train_accuracy, abs=0.01)
+    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(whole.parameters(), parts.parameters(), strict=True))
 
 
 def test_the_best_weights_are_kept_when_asked_for() -> None:

@@ -195,18 +195,21 @@ class _Training:
         share = rate(self.recipe.schedule, len(self.rows) * len(self.training) + self.done, self.total)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * share
-        with self.machine.autocast():
-            logits = self.network(inputs)
-        loss = self.loss(logits.float(), labels)
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
+        parts = self.recipe.accumulate
+        for part, wanted in zip(inputs.chunk(parts), labels.chunk(parts), strict=True):
+            with self.machine.autocast():
+                logits = self.network(part)
+            # Weighted, because the last part may be smaller: the gradient is that of the batch's mean loss.
+            loss = self.loss(logits.float(), wanted) * (len(wanted) / len(labels))
+            self.scaler.scale(loss).backward()
+            self.losses[self.done] += loss.detach() * len(labels)
+            self.correct += (logits.detach().argmax(1) == wanted).sum()
         self.scaler.unscale_(self.optimizer)
         limit = self.recipe.clip_norm if self.recipe.clip_norm is not None else float("inf")
         self.norms[self.done] = nn.utils.clip_grad_norm_(self.weights, limit)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        self.losses[self.done] = loss.detach() * len(labels)
-        self.correct += (logits.detach().argmax(1) == labels).sum()
         self.seen += len(labels)
         self.done += 1
 
