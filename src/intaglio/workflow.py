@@ -4,9 +4,10 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from snakemake.exceptions import WorkflowError
 
@@ -14,6 +15,7 @@ from intaglio.errors import UserError
 from intaglio.params.reader import Params
 from intaglio.params.schema import Everything
 from intaglio.preflight import check_settings
+from intaglio.provenance.busy import outputs_held
 from intaglio.provenance.lock import announce, claim, is_free
 from intaglio.provenance.past import CHOICE as TAKE_FROM_CACHE
 from intaglio.provenance.sources import CODE, LOCK, SOURCE, require_own_package
@@ -22,8 +24,8 @@ from intaglio.steps.code import refresh
 
 PARAMS = Path("params.yaml")
 
-# The clone's lock, open as long as this process lives.
-_HELD: list[TextIO] = []
+# The clone's lock, as long as this process lives; and DVC's, as long as jobs may run.
+_LOCK, _OUTPUTS = ExitStack(), ExitStack()
 
 
 def start(workflow: Any, config: Mapping[str, Any]) -> Everything:
@@ -58,7 +60,9 @@ def hold(workflow: Any) -> None:
         WorkflowError: another run holds it.
     """
     try:
-        _HELD.append(claim())
+        _LOCK.enter_context(claim())
+        if not inside_of_dvc():
+            _OUTPUTS.enter_context(outputs_held())
     except UserError as error:
         raise WorkflowError(str(error)) from error
     announce()
@@ -74,11 +78,17 @@ def finish() -> None:
         WorkflowError: `dvc.lock` cannot be brought up to date.
     """
     try:
-        if "DVC_STAGE" not in os.environ:  # inside of a stage, DVC holds its own lock
+        if not inside_of_dvc():
+            _OUTPUTS.close()
             _say(f"{len(tell_dvc())} stages newly recorded in dvc.lock")
         tell_snakemake()
     except UserError as error:
         raise WorkflowError(str(error)) from error
+
+
+def inside_of_dvc() -> bool:
+    """Whether Snakemake was started by a stage of DVC, which then holds its own lock and records its own outputs."""
+    return "DVC_STAGE" in os.environ
 
 
 def _say(text: str) -> None:

@@ -192,11 +192,31 @@ def test_a_second_run_in_the_same_clone_stops_with_one_clear_line(finished: Proj
     second = finished.run("snakemake", "--cores", "1", check=False)
     assert second.returncode != 0 and second.stdout.count("a run is active in this clone") == 1
     assert "Nothing to be done" not in second.stdout
+    other_door = finished.run("dvc", "repro", check=False)
+    assert other_door.returncode != 0 and other_door.stdout.count("is busy, it is being blocked by") == 1
+    # Neither took anything from under the first.
+    assert "epoch" in running.stderr.readline() and running.poll() is None
     running.kill()
     running.wait()
     # The killed run leaves no lock and no step behind: the same command goes on.
     finished.set(train__epochs=2)
     finished.snakemake("results/metrics/base.json")
+    assert "train" not in finished.repro("train")
+
+
+def test_snakemake_does_not_start_while_dvc_runs_a_stage(finished: Project) -> None:
+    finished.set(train__epochs=200)
+    running = subprocess.Popen(
+        ["dvc", "repro", "train"], cwd=finished.root, env=finished.environment, stderr=subprocess.PIPE, text=True
+    )
+    assert running.stderr is not None
+    while "epoch 1/" not in (line := running.stderr.readline()):
+        assert line
+    refused = finished.run("snakemake", "--cores", "1", check=False)
+    assert refused.returncode != 0 and refused.stdout.count("a run is active in this clone") == 1
+    assert "epoch" in running.stderr.readline() and running.poll() is None
+    running.kill()
+    running.wait()
 
 
 def test_a_step_fails_when_its_input_changes_while_it_runs(finished: Project) -> None:
