@@ -58,6 +58,7 @@ $(READY): $(INSTALLED)
 	rm -f .venv/ready-*
 	$(PIP_INSTALL) --no-index --no-build-isolation --no-deps --editable .
 	.venv/bin/python -m intaglio.viewing.browser
+	.venv/bin/python -m intaglio.viewing.plots
 	touch $@
 
 # A virtual environment whose Python has gone (an upgrade of the system) is made anew.

@@ -61,6 +61,7 @@ class Clone:
             "src/intaglio/__init__.py": "",
             "src/intaglio/viewing/__init__.py": "",
             "src/intaglio/viewing/browser.py": BROWSER,
+            "src/intaglio/viewing/plots.py": "",
         }
         for name, text in files.items():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
