@@ -9,6 +9,9 @@ min_version("9.0")
 SETTINGS = start(workflow, config)
 
 
+report: "workflow/report/workflow.rst"
+
+
 wildcard_constraints:
     role="base|target",
     model="base|finetuned",

@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
@@ -28,11 +28,14 @@ PARAMS = Path("params.yaml")
 _LOCK, _OUTPUTS = ExitStack(), ExitStack()
 
 
-def start(workflow: Any, config: Mapping[str, Any]) -> Everything:
+def start(workflow: Any, config: dict[str, Any]) -> Everything:
     """Check all settings, and bring `workflow/code/` and Snakemake's record up to date, before it decides what to run.
 
     Only the process that the user started does the latter, not a job's own reading of the Snakefile, and not while a
     run is active in the clone.
+
+    Afterwards `config` holds the settings, as `configfile: "params.yaml"` would give them but for the reader: the
+    captions of Snakemake's report take values from there.
 
     Raises:
         WorkflowError: the settings or the source are wrong; Snakemake prints its one line.
@@ -50,6 +53,7 @@ def start(workflow: Any, config: Mapping[str, Any]) -> Everything:
                 _say(f"{changed} of Snakemake's records brought in line with what is on disk")
     except UserError as error:
         raise WorkflowError(str(error)) from error
+    config.update(Params(PARAMS).values)
     return settings
 
 

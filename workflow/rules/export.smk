@@ -21,7 +21,12 @@ rule verify:
         onnx="results/onnx/{model}.onnx",
         data=data_of,
     output:
-        "results/metrics/{model}.parity.json",
+        report(
+            "results/metrics/{model}.parity.json",
+            caption="../report/verify.rst",
+            category="ONNX",
+            labels={"network": "{model}", "result": "agreement with PyTorch"},
+        ),
     log:
         "logs/verify.{model}.log",
     threads: SETTINGS.compute.threads
@@ -37,7 +42,12 @@ rule visualize:
         code="workflow/code/visualize.json",
         onnx="results/onnx/{model}.onnx",
     output:
-        svg="results/graphs/{model}.svg",
+        svg=report(
+            "results/graphs/{model}.svg",
+            caption="../report/visualize.rst",
+            category="ONNX",
+            labels={"network": "{model}", "result": "graph"},
+        ),
         png="results/graphs/{model}.png",
     log:
         "logs/visualize.{model}.log",

@@ -8,8 +8,18 @@ rule report:
         parity=expand(rules.verify.output, model=["base", "finetuned"]),
         graphs=expand(rules.visualize.output.svg, model=["base", "finetuned"]),
     output:
-        page="results/report/index.html",
-        summary="results/report/summary.md",
+        page=report(
+            "results/report/index.html",
+            caption="../report/report.rst",
+            category="Report",
+            labels={"network": "all", "result": "page"},
+        ),
+        summary=report(
+            "results/report/summary.md",
+            caption="../report/report.rst",
+            category="Report",
+            labels={"network": "all", "result": "summary"},
+        ),
         epochs="results/report/epochs.csv",
     log:
         "logs/report.log",

@@ -4,7 +4,12 @@ rule train:
         data="data/prepared/base.safetensors",
     output:
         checkpoint="results/checkpoints/base.safetensors",
-        epochs="results/metrics/base.csv",
+        epochs=report(
+            "results/metrics/base.csv",
+            caption="../report/train.rst",
+            category="Training",
+            labels={"network": "base", "result": "every epoch"},
+        ),
         summary="results/metrics/base.json",
     log:
         "logs/train.log",
@@ -25,9 +30,19 @@ rule finetune:
         data="data/prepared/target.safetensors",
     output:
         checkpoint="results/checkpoints/finetuned.safetensors",
-        epochs="results/metrics/finetuned.csv",
+        epochs=report(
+            "results/metrics/finetuned.csv",
+            caption="../report/finetune.rst",
+            category="Training",
+            labels={"network": "finetuned", "result": "every epoch"},
+        ),
         summary="results/metrics/finetuned.json",
-        scratch_epochs="results/metrics/scratch.csv",
+        scratch_epochs=report(
+            "results/metrics/scratch.csv",
+            caption="../report/finetune.rst",
+            category="Training",
+            labels={"network": "scratch", "result": "every epoch"},
+        ),
         scratch_summary="results/metrics/scratch.json",
     log:
         "logs/finetune.log",
@@ -48,8 +63,18 @@ rule evaluate:
         checkpoint="results/checkpoints/{model}.safetensors",
         data=data_of,
     output:
-        scores="results/metrics/{model}.test.json",
-        confusion="results/metrics/{model}.confusion.csv",
+        scores=report(
+            "results/metrics/{model}.test.json",
+            caption="../report/evaluate.rst",
+            category="Test",
+            labels={"network": "{model}", "result": "scores"},
+        ),
+        confusion=report(
+            "results/metrics/{model}.confusion.csv",
+            caption="../report/evaluate.rst",
+            category="Test",
+            labels={"network": "{model}", "result": "confusion matrix"},
+        ),
         predictions="results/metrics/{model}.predictions.csv",
     log:
         "logs/evaluate.{model}.log",

@@ -1,0 +1,65 @@
+"""Snakemake's own report: what it shows, and the settings that its captions name."""
+
+import json
+import re
+import zipfile
+
+import pytest
+from project import Project
+
+Report = tuple[dict[str, list[str]], dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def report(finished_once: Project, tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """The files of each category, and the caption of each file."""
+    path = tmp_path_factory.mktemp("report") / "report.zip"
+    finished_once.snakemake("--report", str(path))
+    with zipfile.ZipFile(path) as archive:
+        page = archive.read("report/report.html").decode()
+    categories, results = (
+        json.loads(re.search(rf"^ *var {name} = (\{{.*\}});?$", page, re.MULTILINE)[1])  # type: ignore[index]
+        for name in ("categories", "results")
+    )
+    captions = {path: " ".join(result["caption"].split()) for path, result in results.items()}
+    # Below a category there are subcategories; here each has just one.
+    return {
+        name: sorted(path for paths in parts.values() for path in paths) for name, parts in categories.items()
+    }, captions
+
+
+def test_the_report_has_a_category_for_each_part_of_the_chain(report: Report) -> None:
+    categories, _ = report
+    assert categories == {
+        "Training": [f"results/metrics/{run}.csv" for run in ("base", "finetuned", "scratch")],
+        "Test": [
+            f"results/metrics/{model}.{kind}"
+            for model in ("base", "finetuned")
+            for kind in ("confusion.csv", "test.json")
+        ],
+        "ONNX": [
+            *(f"results/graphs/{model}.svg" for model in ("base", "finetuned")),
+            *(f"results/metrics/{model}.parity.json" for model in ("base", "finetuned")),
+        ],
+        "Report": ["results/report/index.html", "results/report/summary.md"],
+    }
+
+
+def test_each_caption_names_the_settings_that_were_used(report: Report) -> None:
+    _, captions = report
+    for path, parts in {
+        "results/metrics/base.csv": ("speednet, on fashion_mnist", "3 epochs, batches of 30 images", "rate 0.2"),
+        "results/metrics/scratch.csv": ("digits (5 images a class)", "2 epochs, batches of 10 images", "seed 0"),
+        "results/metrics/base.test.json": ("<em>base</em> on the test split of fashion_mnist (official)", "15 bins"),
+        "results/metrics/finetuned.confusion.csv": ("<em>finetuned</em> on the test split of digits (0.3)",),
+        "results/metrics/finetuned.parity.json": ("operator set 20", "1, 7, 256 at a time", "0.001 at most"),
+        "results/graphs/base.svg": ("<em>base</em>", "pictures: on", "intaglio view base"),
+        "results/report/index.html": ("speednet on fashion_mnist", "seed 0", "24 sample images"),
+    }.items():
+        for part in parts:
+            assert part in captions[path], captions[path]
+
+
+def test_the_report_leaves_both_tools_nothing_to_do(report: Report, finished_once: Project) -> None:
+    assert finished_once.planned() == []
+    assert finished_once.dvc_status() == {}
