@@ -1,5 +1,6 @@
 """The two definitions of the chain, `Snakefile` and `dvc.yaml`, say the same."""
 
+import html
 import json
 import re
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from project import Project
+from project import REPOSITORY, Project
 
 from intaglio.provenance.stages import read_stages
 from intaglio.steps.code import STEPS
@@ -50,6 +51,17 @@ def test_the_projects_own_reading_of_dvc_yaml_is_dvcs(jobs: dict[str, Jobs], fin
         assert stage.command == theirs["command"]
         assert (sorted(stage.inputs), sorted(stage.outputs)) == (theirs["inputs"], theirs["outputs"])
         assert set(stage.keys) == json.loads(theirs["settings"]).keys()
+
+
+def test_the_picture_of_the_rules_is_of_these_rules(finished_once: Project) -> None:
+    told = finished_once.run("snakemake", "results/report/index.html", "--rulegraph").stdout
+    names = dict(re.findall(r'(\d+)\[label = "(\w+)"', told))
+    needs = {(names[source], names[target]) for source, target in re.findall(r"(\d+) -> (\d+)", told)}
+    titles = re.findall(r"<title>(.*)</title>", html.unescape((REPOSITORY / "docs/rulegraph.svg").read_text()))
+    labels = re.findall(r"<text .*>(\w+)</text>", (REPOSITORY / "docs/rulegraph.svg").read_text())
+    drawn = dict(zip([title for title in titles if title.isdigit()], labels, strict=True))
+    assert set(drawn.values()) == set(STEPS)
+    assert {tuple(drawn[end] for end in title.split("->")) for title in titles if "->" in title} == needs
 
 
 def test_snakemakes_lint_misses_nothing_but_containers(finished_once: Project) -> None:
