@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from intaglio.comparison.causes import read_object
+from intaglio.comparison.differences import read_object
 from intaglio.comparison.noise import compare_paired, read_predictions
 from intaglio.comparison.reference import Pair, Reference
 from intaglio.errors import UserError
