@@ -23,7 +23,7 @@ STEPS = (
     "visualize",
     "report",
 )
-TOOLS = ("check", "fingerprint", "sync", "view")
+TOOLS = ("check", "compare", "fingerprint", "sync", "view")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -55,7 +55,9 @@ def _command(module: str, name: str) -> Callable[..., None]:
     for parameter in inspect.signature(run).parameters.values():
         kind, text = hints[parameter.name].__origin__, hints[parameter.name].__metadata__[0]
         positional = parameter.kind is parameter.POSITIONAL_OR_KEYWORD
-        declared = typer.Argument(help=text) if positional else typer.Option(help=text)
+        # The option's name is given, so that a switch gets no second one that turns it off.
+        option = f"--{parameter.name.replace('_', '-')}"
+        declared = typer.Argument(help=text) if positional else typer.Option(option, help=text)
         parameters.append(parameter.replace(annotation=Annotated[kind, declared], kind=parameter.KEYWORD_ONLY))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__doc__ = run.__doc__

@@ -1,10 +1,12 @@
-"""Whether two versions of a network differ by more than chance on the same test images."""
+"""Whether two versions of a network differ by more than chance: that of the test images, and that of the seed."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
+from scipy.stats import binomtest, ttest_ind_from_stats, ttest_rel
 
 from intaglio.errors import UserError
 
@@ -64,3 +66,29 @@ def compare_paired(there: pd.DataFrame, here: pd.DataFrame) -> Paired | None:
         alone=(only_there, only_here),
         p=float(binomtest(only_there, discordant).pvalue) if discordant else 1.0,
     )
+
+
+def compare_means(there: Sequence[pd.DataFrame], here: Sequence[pd.DataFrame]) -> float | None:
+    """The p of a paired t test over the images, of how many of the runs on each side get an image right.
+
+    None when the images or labels are not the same in all tables of predictions, or no image tells the sides apart.
+    """
+    tables = [table.sort_index() for table in (*there, *here)]
+    if not all(table["label"].equals(tables[0]["label"]) for table in tables):
+        return None
+    right = np.array([(table["prediction"] == table["label"]).to_numpy() for table in tables], dtype=float)
+    before, after = right[: len(there)].mean(axis=0), right[len(there) :].mean(axis=0)
+    return float(ttest_rel(before, after).pvalue) if np.ptp(before - after) else None
+
+
+def compare_seeds(there: Sequence[float], here: Sequence[float]) -> float | None:
+    """The p of Student's t test of two experiments, of a measure of runs that differ in the seed alone.
+
+    The spread between seeds is taken to be the same on both sides, so that a single run can be held against several
+    (Crawford and Howell 1998, doi:10.1076/clin.12.4.482.7241). None when there are fewer than three runs, or no spread.
+    """
+    spreads = [float(np.std(side, ddof=1)) if len(side) > 1 else 0.0 for side in (there, here)]
+    if len(there) + len(here) < 3 or not any(spread > 0 for spread in spreads):
+        return None
+    before, after = ((np.mean(side), spread, len(side)) for side, spread in zip((there, here), spreads, strict=True))
+    return float(ttest_ind_from_stats(*before, *after).pvalue)

@@ -1,0 +1,59 @@
+"""A comparison for other programs: every number as CSV, and what is told of them as JSON."""
+
+from typing import Any
+
+import pandas as pd
+
+from intaglio.files import as_json
+from intaglio.revisions.compare import Comparison
+
+LONG = ["revision", "commit", "run", "epoch", "metric", "value"]
+
+
+def as_csv(comparison: Comparison) -> str:
+    """All numbers in long form: those of whole runs without an epoch, then those of every epoch."""
+    values = comparison.values.rename_axis(index="name", columns="revision")
+    whole = values.melt(ignore_index=False, var_name="revision", value_name="value").dropna().reset_index()
+    whole[["run", "metric"]] = whole.pop("name").str.split(".", n=1, expand=True)
+    parts = [whole]
+    if len(comparison.epochs):
+        parts.append(comparison.epochs.melt(["revision", "run", "epoch"], var_name="metric").dropna(subset="value"))
+    long = pd.concat(parts, ignore_index=True)
+    long["epoch"] = long["epoch"].astype("Int64") if "epoch" in long else pd.NA
+    long["commit"] = long["revision"].map({snapshot.name: snapshot.commit for snapshot in comparison.snapshots})
+    return long[LONG].to_csv(index=False, float_format="%.6g", lineterminator="\n")
+
+
+def as_object(comparison: Comparison) -> str:
+    """The table and what goes with it as JSON: changes of shares are shares, and nothing is rounded."""
+    return as_json(
+        {
+            "revisions": [
+                {"name": each.title, "commit": each.commit, "subject": each.subject} for each in comparison.snapshots
+            ],
+            "columns": [
+                {"name": column.title, "runs": [run.title for run in column.runs]} for column in comparison.columns
+            ],
+            "changed": [
+                {"kind": each.kind, "name": each.name, "values": each.values, "detail": each.detail}
+                for each in comparison.changed
+            ],
+            "metrics": {
+                row.metric: {
+                    "values": [_number(value) for value in row.means],
+                    "spreads": [_number(value) for value in row.spreads],
+                    "change": _number(row.change),
+                    "verdict": row.verdict.word if row.verdict else None,
+                    "p": row.verdict.p if row.verdict else None,
+                    "method": row.verdict.method if row.verdict else None,
+                }
+                for row in comparison.rows
+            },
+            "notes": comparison.notes,
+        }
+    )
+
+
+def _number(value: float) -> Any:
+    """JSON has no NaN."""
+    return value if pd.notna(value) and abs(value) != float("inf") else None
