@@ -107,7 +107,7 @@ def compare(names: Sequence[str], objects: Objects) -> Comparison:
         changed=changed([column.runs[0] for column in shown], read),
         rows=list(_rows(shown, values, judged)),
         values=values,
-        epochs=pd.concat(tables, names=["revision", "run"]).droplevel(2).reset_index() if tables else pd.DataFrame(),
+        epochs=_joined(tables),
         notes=[*_notes(found, without, shown, values, read)],
         judge=judged,
         read=read,
@@ -137,6 +137,15 @@ def _epochs(snapshot: Snapshot, read: Snapshots) -> Iterator[tuple[tuple[str, st
             table = read.parse(snapshot, path, read_epochs)
             if table is not None and len(table):
                 yield (snapshot.name, path.removeprefix(f"{METRICS}/").removesuffix(".csv")), table
+
+
+def _joined(tables: dict[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
+    """All epochs; a metric that a run lacks is NaN there."""
+    if not tables:
+        return pd.DataFrame(columns=["revision", "run", "epoch"])
+    epochs = pd.concat(tables, names=["revision", "run"]).droplevel(2).reset_index()
+    # Each name once, and not a million times.
+    return epochs.astype({"revision": "category", "run": "category"})
 
 
 def _place(metric: str) -> tuple[str, int, bool, str]:

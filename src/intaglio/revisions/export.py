@@ -15,13 +15,13 @@ def as_csv(comparison: Comparison) -> str:
     values = comparison.values.rename_axis(index="name", columns="revision")
     whole = values.melt(ignore_index=False, var_name="revision", value_name="value").dropna().reset_index()
     whole[["run", "metric"]] = whole.pop("name").str.split(".", n=1, expand=True)
-    parts = [whole]
-    if len(comparison.epochs):
-        parts.append(comparison.epochs.melt(["revision", "run", "epoch"], var_name="metric").dropna(subset="value"))
-    long = pd.concat(parts, ignore_index=True)
-    long["epoch"] = long["epoch"].astype("Int64") if "epoch" in long else pd.NA
-    long["commit"] = long["revision"].map({snapshot.name: snapshot.commit for snapshot in comparison.snapshots})
-    return long[LONG].to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    epochs = comparison.epochs.melt(["revision", "run", "epoch"], var_name="metric").dropna(subset="value")
+    commits = {snapshot.name: snapshot.commit for snapshot in comparison.snapshots}
+    text = []
+    for part in (whole.assign(epoch=""), epochs.astype({"epoch": int})):
+        part["commit"] = part["revision"].map(commits)
+        text.append(part[LONG].to_csv(index=False, float_format="%.6g", lineterminator="\n", header=not text))
+    return "".join(text)
 
 
 def as_object(comparison: Comparison) -> str:

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 from intaglio.reporting.figures import Picture, Theme, _percent, _picture
 
 # More lines than this say no more, and make the page slow.
-MOST_LINES = 40
+MOST_LINES = 20
 # Up to so many lines between the first and the last are told apart by their dashes.
 DASHES = ((0, (1, 1.2)), (0, (4, 1.5)), (0, (4, 1.5, 1, 1.5)))
 

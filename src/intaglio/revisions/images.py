@@ -52,7 +52,7 @@ def flips(there: pd.DataFrame, here: pd.DataFrame) -> list[Flip]:
     found = []
     for (actual, taken_for), images in lost.groupby(["label", "prediction"]):
         rows = sorted(images.index, key=_natural)
-        found.append(Flip(actual, taken_for, rows[:MOST_ROWS], len(rows)))
+        found.append(Flip(str(actual), str(taken_for), rows[:MOST_ROWS], len(rows)))
     return sorted(found, key=lambda flip: (-flip.count, _natural(flip.actual), _natural(flip.taken_for)))
 
 

@@ -18,6 +18,8 @@ from intaglio.revisions.verdicts import methods
 
 # With more classes the changes are told in the table of classes alone.
 MOST_CLASSES = 20
+# So many of the newest revisions are listed; the figures show all of them.
+MOST_COMMITS = 200
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,13 @@ def _histories(comparison: Comparison) -> list[tuple[str, Picture]]:
 
 
 def _commits(comparison: Comparison) -> list[tuple[Snapshot, list[str], list[str]]]:
-    """Each revision with its test accuracies and what changed in it."""
+    """The first and the newest revisions, each with its test accuracies and what changed since the one before it."""
+    shown = [comparison.snapshots[0], *comparison.snapshots[1:][-MOST_COMMITS:]]
     metrics = [metric for metric in comparison.values.index if metric.endswith(".test.accuracy")]
-    steps = changed_since(comparison.snapshots, comparison.read)
+    steps = changed_since(shown, comparison.read)
     return [
         (each, [value_text(metric, comparison.values[each.name].loc[metric]) for metric in metrics], changed)
-        for each, changed in zip(comparison.snapshots, steps, strict=True)
+        for each, changed in zip(shown, steps, strict=True)
     ]
 
 
@@ -80,7 +83,7 @@ def _curves(comparison: Comparison) -> list[tuple[str, list[tuple[str, Picture]]
     """Titled groups of titled figures: for each training run every metric that it has for every epoch."""
     titles = {each.name: each.title for each in comparison.snapshots}
     groups = []
-    for run, epochs in comparison.epochs.groupby("run", sort=True):
+    for run, epochs in comparison.epochs.groupby("run", observed=True):
         tables = {titles[name]: table for name in titles if len(table := epochs[epochs["revision"] == name])}
         metrics = [name for name in epochs.columns if name not in ("revision", "run", "epoch", "step")]
         drawn = []

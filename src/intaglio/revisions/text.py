@@ -38,10 +38,10 @@ def markdown(comparison: Comparison, every: bool) -> str:
     titles = [_escaped(column.title) for column in comparison.columns]
     parts = [f"### {_escaped(last)} against {_escaped(first)}", _list(_revisions(comparison))]
     if comparison.is_history:
-        table = _table(_history(comparison, _escaped), "github", ["test accuracy", *_networks(comparison), "subject"])
+        table = _table(_history(comparison, _escaped), "pipe", ["test accuracy", *_networks(comparison), "subject"])
         parts.append(_folded(f"History of {len(comparison.snapshots)} revisions", table))
     if comparison.changed:
-        parts.append(_table(_changed(comparison, _escaped), "github", ["changed", "", *titles]))
+        parts.append(_table(_changed(comparison, _code), "pipe", ["changed", "", *titles]))
         if details := [[each.name, each.detail] for each in comparison.changed if each.detail]:
             parts.append(_folded("Code and packages", _list(details)))
     else:
@@ -49,9 +49,9 @@ def markdown(comparison: Comparison, every: bool) -> str:
     headings = ["metric", *titles, "change", "verdict"]
     rows = [row for row in comparison.rows if _is_shown(row, every)]
     for_all, folded = ([row for row in rows if is_headline(row.metric) is wanted] for wanted in (True, False))
-    parts.append(_table(_rows(for_all, _escaped), "github", headings, right=len(titles) + 1))
+    parts.append(_table(_rows(for_all, _code), "pipe", headings, right=len(titles) + 1))
     if folded:
-        table = _table(_rows(folded, _escaped), "github", headings, right=len(titles) + 1)
+        table = _table(_rows(folded, _code), "pipe", headings, right=len(titles) + 1)
         parts.append(_folded(f"{len(folded)} more metrics", table))
     parts.append(_list([[text] for text in (*_left_out(comparison, rows), *_explained(rows), *_notes(comparison))]))
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -105,12 +105,12 @@ def _history(comparison: Comparison, mend: Callable[[str], str] = _same) -> list
     return found
 
 
-def _changed(comparison: Comparison, mend: Callable[[str], str] = _same) -> list[list[str]]:
-    return [[each.kind, mend(each.name), *map(mend, each.values)] for each in comparison.changed]
+def _changed(comparison: Comparison, mark: Callable[[str], str] = _same) -> list[list[str]]:
+    return [[each.kind, mark(each.name), *map(mark, each.values)] for each in comparison.changed]
 
 
-def _rows(rows: Sequence[Row], mend: Callable[[str], str] = _same) -> list[list[str]]:
-    return [[mend(row.metric), *cells(row), change_text(row.metric, row.change), verdict_text(row)] for row in rows]
+def _rows(rows: Sequence[Row], mark: Callable[[str], str] = _same) -> list[list[str]]:
+    return [[mark(row.metric), *cells(row), change_text(row.metric, row.change), verdict_text(row)] for row in rows]
 
 
 def _is_shown(row: Row, every: bool) -> bool:
@@ -156,4 +156,9 @@ def _folded(title: str, content: str) -> str:
 
 def _escaped(text: str) -> str:
     """Text that Markdown takes as it is."""
-    return re.sub(r"([\\`*_\[\]<>|#~])", r"\\\1", text)
+    return re.sub(r"([\\`*\[<|~]|\b_|_\b)", r"\\\1", text)
+
+
+def _code(text: str) -> str:
+    """A name as code, in a table, too."""
+    return "`" + text.replace("`", "'").replace("|", "\\|") + "`"
