@@ -1,11 +1,11 @@
 """A git repository with a fabricated history of experiments: small files, and every one of them changes at will."""
 
 import json
-import os
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from recorded_run import git
 
 IMAGES = 400
 CLASSES = ("Bag", "Coat", "Shirt", "T-shirt/top")
@@ -68,9 +68,8 @@ class Experiments:
             self.write()
         self.commits += 1
         when = f"2026-01-01T00:00:{self.commits:02} +0000"
-        env = {**os.environ, "GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
         git("add", "--all")
-        git("commit", "--quiet", "--allow-empty", "--message", subject, env=env)
+        git("commit", "--quiet", "--allow-empty", "-m", subject, GIT_AUTHOR_DATE=when, GIT_COMMITTER_DATE=when)
         return git("rev-parse", "HEAD")
 
 
@@ -108,8 +107,3 @@ def put(path: str, content: Any) -> None:
     """Write text, or a value as JSON, which is YAML, too."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_text(content if isinstance(content, str) else json.dumps(content, indent=1), encoding="utf-8")
-
-
-def git(*arguments: str, env: dict[str, str] | None = None) -> str:
-    """Run git in the current directory."""
-    return subprocess.run(["git", *arguments], check=True, env=env, capture_output=True, text=True).stdout.strip()

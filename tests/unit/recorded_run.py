@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -80,9 +81,10 @@ class RecordedRun:
         git("commit", "--quiet", "--message", message)
 
 
-def git(*arguments: str) -> None:
-    """Run git in the current directory."""
-    subprocess.run(["git", *arguments], check=True)
+def git(*arguments: str, **environment: str) -> str:
+    """Run git in the current directory; gives what it prints."""
+    env = {**os.environ, **environment}
+    return subprocess.run(["git", *arguments], check=True, env=env, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def _entry(stage: Stage, params: Any) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """`intaglio check`: what differs from a committed run, why, and whether by more than noise."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -9,12 +8,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import typer
 from recorded_run import RecordedRun, git
 
-from intaglio.comparison.noise import compare_paired
 from intaglio.errors import UserError
 from intaglio.provenance.sync import read_lock
 from intaglio.tools import check
@@ -25,16 +22,7 @@ TRAINED = ("train", "finetune", "evaluate@base", "evaluate@finetuned", "export@b
 Check = Callable[..., tuple[int, str]]  # takes a revision
 
 
-@pytest.fixture(autouse=True)
-def isolated_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty working directory, in which git knows nothing of who runs the tests."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("GIT_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    for name in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{name}_NAME", "Tester")
-        monkeypatch.setenv(f"GIT_{name}_EMAIL", "tester@example.org")
+pytestmark = pytest.mark.usefixtures("isolated_git")
 
 
 @pytest.fixture
@@ -372,16 +360,6 @@ def test_the_command_ends_with_its_verdict_and_exit_code(run: RecordedRun) -> No
     code, last, errors = command("main")
     assert (code, last.split("(")[0], errors) == (1, "different from main ", "")
     assert command("mian") == (2, "", "check: error: mian: git knows no such revision; did you mean main?\n")
-
-
-def test_the_exact_test_counts_only_images_on_which_the_networks_part() -> None:
-    there = pd.DataFrame({"label": list("aaaa"), "prediction": list("aabb")}, index=pd.Index(list("1234")))
-    here = pd.DataFrame({"label": list("aaaa"), "prediction": list("bbba")}, index=pd.Index(list("4321")))
-    paired = compare_paired(there, here)
-    assert paired is not None
-    assert (paired.images, paired.right, paired.alone, paired.p) == (4, (2, 1), (1, 0), 1.0)
-    assert compare_paired(there, here.iloc[:3]) is None
-    assert compare_paired(there, here.assign(label="b")) is None
 
 
 def _edit_code(run: RecordedRun, part: str, changes: dict[str, str], gone: str = "") -> None:

@@ -17,7 +17,7 @@ def as_csv(comparison: Comparison) -> str:
     whole[["run", "metric"]] = whole.pop("name").str.split(".", n=1, expand=True)
     epochs = comparison.epochs.melt(["revision", "run", "epoch"], var_name="metric").dropna(subset="value")
     commits = {snapshot.name: snapshot.commit for snapshot in comparison.snapshots}
-    text = []
+    text: list[str] = []
     for part in (whole.assign(epoch=""), epochs.astype({"epoch": int})):
         part["commit"] = part["revision"].map(commits)
         text.append(part[LONG].to_csv(index=False, float_format="%.6g", lineterminator="\n", header=not text))
