@@ -1,0 +1,435 @@
+"""`intaglio compare`: revisions as git has them, what changed in them, and whether it is more than chance."""
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from experiments import METRICS, Experiments, put, ten_commits
+from recorded_run import git
+
+from intaglio.errors import UserError
+from intaglio.tools import compare
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+COMMAND = [sys.executable, "-c", "from intaglio.cli import main; main()", "compare"]
+
+Compare = Callable[..., str]
+
+pytestmark = pytest.mark.usefixtures("isolated_git")
+
+
+@pytest.fixture
+def compared(capsys: pytest.CaptureFixture[str]) -> Compare:
+    """Run the tool; gives what was printed, after a look at the exit code."""
+
+    def command(*revisions: str, code: int = 0, **options: Any) -> str:
+        with pytest.raises(typer.Exit) as ended:
+            compare.run(list(revisions), **options)
+        assert ended.value.exit_code == code
+        return capsys.readouterr().out
+
+    return command
+
+
+def flat(said: str) -> str:
+    """The text without the columns' padding."""
+    return re.sub(r"[ \n]+", " ", said)
+
+
+def row(said: str, metric: str) -> list[str]:
+    """The cells of a metric's line in the table on the terminal."""
+    (line,) = [line for line in said.splitlines() if line.startswith(f"{metric} ")]
+    return re.split(r" {2,}", line)[1:]
+
+
+@pytest.mark.parametrize("options", [{}, {"md": True}], ids=["terminal", "markdown"])
+@pytest.mark.parametrize("revisions", [("main~9..main",), ("main~3", "main~2", "main~1", "main")])
+def test_ten_commits_give_the_expected_text_to_the_letter(
+    compared: Compare, revisions: tuple[str, ...], options: dict[str, bool]
+) -> None:
+    ten_commits()
+    name = f"compare_{'columns' if len(revisions) > 1 else 'history'}.{'md' if options else 'txt'}"
+    assert compared(*revisions, **options) == (FIXTURES / name).read_text(encoding="utf-8")
+
+
+def test_the_verdict_follows_the_single_images(compared: Compare) -> None:
+    made = Experiments()
+    made.commit("A")
+    made.wrong["base"] = list(range(20, 60))
+    made.commit("As many wrong, but others")
+    assert row(compared("main~1", "main"), "base.test.accuracy")[2:] == ["0", "within noise (p = 1)"]
+    made.wrong["base"] = list(range(46))
+    made.commit("Six more wrong")
+    said = compared("main~2", "main")
+    assert row(said, "base.test.accuracy")[2:] == ["-1.50 points", "worse (p = 0.031)"]
+    made.wrong["base"] = list(range(34))
+    made.commit("Twelve fewer wrong")
+    assert row(compared("main~1", "main"), "base.test.accuracy")[2:] == ["+3.00 points", "better (p = 0.00049)"]
+
+
+def test_two_bare_numbers_get_no_verdict(compared: Compare) -> None:
+    made = Experiments()
+    made.commit("A")
+    made.wrong["base"] = list(range(200))
+    made.commit("Far worse")
+    said = compared("main~1", "main")
+    assert row(said, "base.test.loss") == ["0.3", "1.5", "+1.2", "–"]
+    assert "two numbers alone are no ground for a verdict" in said
+    git("rm", "--quiet", f"{METRICS}/base.predictions.csv")
+    made.commit("Forget the predictions", write=False)
+    assert row(compared("main~2", "main"), "base.test.accuracy")[-1] == "–"
+
+
+def test_other_test_images_get_no_verdict(compared: Compare) -> None:
+    made = Experiments()
+    made.commit("A")
+    path = METRICS / "base.predictions.csv"
+    made.wrong["base"] = list(range(200))
+    made.write()
+    path.write_text(re.sub(r"(?m)^(\d+),", r"1\1,", path.read_text()))
+    made.commit("Other images", write=False)
+    assert row(compared("main~1", "main"), "base.test.accuracy")[-1] == "–"
+
+
+def test_predictions_that_are_not_of_the_measured_network_give_no_verdict(compared: Compare) -> None:
+    made = Experiments()
+    made.commit("A")
+    put(f"{METRICS}/base.test.json", {"accuracy": 0.5, "loss": 0.1})
+    said = compared("main")
+    assert row(said, "base.test.accuracy") == ["90.00 %", "50.00 %", "-40.00 points", "–"]
+    assert "base.predictions.csv: gives another accuracy than base.test.accuracy" in said
+    assert "(working tree)" in said
+
+
+def test_runs_that_differ_in_the_seed_alone_share_a_column_and_give_the_verdict(compared: Compare) -> None:
+    made = Experiments()
+    for rate, first in ((0.2, 0), (0.1, 30)):
+        made.settings["train"]["optimizer"]["learning_rate"] = rate
+        for seed in range(3):
+            made.settings["seed"] = seed
+            made.wrong["base"] = list(range(first, 60 + seed))
+            made.commit(f"Rate {rate}, seed {seed}")
+    said = compared("main~5..main")
+    second = git("rev-parse", "--short=8", "main~2")
+    assert row(said, "metric") == ["main~5 (3 seeds)", f"{second} (3 seeds)", "change", "verdict"]
+    assert row(said, "base.test.accuracy")[:3] == ["84.75 % ± 0.25", "92.25 % ± 0.25", "+7.50 points"]
+    assert row(said, "base.test.accuracy")[3].startswith("better")
+    assert row(said, "base.test.loss")[3].startswith("better")
+    assert "Crawford and Howell" in said
+    assert "train.optimizer.learning_rate" in said and "seed " not in said.split("metric")[0].split("changed")[1]
+
+
+def test_one_run_is_judged_by_the_spread_of_the_others_seeds(compared: Compare) -> None:
+    made = Experiments()
+    for seed, wrong in enumerate((40, 60, 80)):
+        made.settings["seed"] = seed
+        made.wrong["base"] = list(range(wrong))
+        made.commit(f"Seed {seed}")
+    made.settings["train"]["epochs"] = 4
+    made.wrong["base"] = list(range(90))
+    made.commit("Another setting")
+    # Against the first seed alone the images would say worse.
+    assert row(compared("main~3", "main"), "base.test.accuracy")[-1].startswith("worse")
+    assert row(compared("main~3..main"), "base.test.accuracy")[-1].startswith("within noise")
+
+
+def test_seeds_alone_are_named_as_such_with_their_spread(compared: Compare) -> None:
+    made = Experiments()
+    for seed in range(3):
+        made.settings["seed"] = seed
+        made.wrong["base"] = list(range(40 + 4 * seed))
+        made.commit(f"Seed {seed}")
+    said = compared("main~2..main")
+    assert "differ in the seed alone" in said
+    assert "base.test.accuracy: 89.00 % ± 1.00 between 3 seeds" in said
+
+
+def test_nothing_is_the_last_commit_against_the_working_tree(compared: Compare) -> None:
+    made = Experiments()
+    made.commit("A")
+    assert "no setting, no data and no code of a step differs" in compared()
+    made.settings["train"]["epochs"] = 4
+    made.write()
+    said = compared()
+    assert row(said, "metric") == ["HEAD", "working tree", "change", "verdict"]
+    assert row(said, "setting")[:3] == ["train.epochs", "3", "4"]
+    for revisions in ((".",), ("main",), ("main", ".")):
+        assert row(compared(*revisions), "setting")[:3] == ["train.epochs", "3", "4"]
+
+
+def test_settings_that_were_not_run_are_pointed_out(compared: Compare) -> None:
+    made = Experiments()
+    made.commit("A")
+    put("params.yaml", {**made.settings, "seed": 7})
+    assert "working tree: not run with the settings that stand in its params.yaml: train" in compared()
+
+
+def test_a_range_follows_first_parents_and_a_detached_head_is_as_good_as_a_branch(compared: Compare) -> None:
+    made = Experiments()
+    made.commit("A")
+    git("switch", "--quiet", "--create", "side")
+    made.wrong["base"] = [1]
+    made.commit("On the side")
+    git("switch", "--quiet", "main")
+    made.wrong["base"] = [2]
+    made.commit("On main")
+    git("merge", "--quiet", "--strategy", "ours", "side", "-m", "Merge the side")
+    git("switch", "--quiet", "--detach")
+    said = compared("HEAD~2..")
+    assert "Merge the side" in said and "On main" in said and "On the side" not in said
+    assert "On the side" in compared("main~1...side")
+
+
+def test_an_experiment_of_dvc_is_known_by_its_name(compared: Compare) -> None:
+    made = Experiments()
+    base = made.commit("A")
+    made.settings["train"]["epochs"] = 5
+    commit = made.commit("dvc: commit experiment")
+    git("update-ref", f"refs/exps/{base[:2]}/{base[2:]}/bold-idea", commit)
+    git("update-ref", "refs/exps/exec/EXEC_BASELINE", base)
+    git("reset", "--quiet", "--hard", "HEAD~1")
+    said = compared("main", "bold-idea")
+    assert row(said, "setting")[:3] == ["train.epochs", "3", "5"]
+    with pytest.raises(UserError, match="bold-ide: git knows no such revision; did you mean bold-idea"):
+        compare.run(["main", "bold-ide"])
+    git("update-ref", f"refs/exps/{commit[:2]}/{commit[2:]}/bold-idea", base)
+    with pytest.raises(UserError, match="bold-idea: 2 experiments have this name; give the commit of one"):
+        compare.run(["main", "bold-idea"])
+
+
+def test_a_renamed_metric_is_pointed_out_and_not_joined(compared: Compare) -> None:
+    made = Experiments()
+    made.extra = {"top_5": 0.9}
+    made.commit("A")
+    made.extra = {"top5": 0.9}
+    made.commit("Rename")
+    said = compared("main~1", "main")
+    assert "base.test.top_5 is gone and base.test.top5 is new" in said
+    assert row(said, "base.test.top5") == ["–", "0.9", "–", "–"]
+
+
+def test_commits_before_the_first_metrics_are_left_out_of_a_range(compared: Compare) -> None:
+    made = Experiments()
+    Path("README.md").write_text("Nothing yet\n")
+    made.commit("Begin", write=False)
+    made.commit("A")
+    made.commit("B")
+    said = compared("main~2..main")
+    assert "no metrics, left out: main~2" in said
+    with pytest.raises(UserError, match=r"main~2: has no metrics in results/metrics/; choose another revision"):
+        compare.run(["main~2", "main"])
+    with pytest.raises(UserError, match=r"main~2\.\.main~1: fewer than two of these revisions have metrics"):
+        compare.run(["main~2..main~1"])
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "note"),
+    [
+        ("base.test.json", "{", "base.test.json: not valid JSON"),
+        ("base.test.json", "[]", "base.test.json: not a JSON object"),
+        ("base.csv", 'epoch,loss\n1,"2\n', "base.csv: not valid CSV"),
+        ("base.csv", "loss\n1\n", "base.csv: has no column epoch"),
+        ("base.csv", "epoch,loss\n1,a\n", "base.csv: loss: not all of it is numbers"),
+        ("base.csv", "epoch,loss\n1,1\n2,1\n2,1\n", "base.csv: epoch 2 occurs twice"),
+        ("base.csv", "epoch,loss\n1,1\n3,1\n", "base.csv: epoch 2 is missing"),
+        ("base.predictions.csv", "image\n1\n", "base.predictions.csv: is no table of predictions"),
+        ("extra.json", '{"loss": NaN}', "extra.loss: is no finite number"),
+        ("base.json", '{"test": {"loss": 1}}', "base.test.loss: is in a second file, results/metrics/base.test.json"),
+        ("../../params.yaml", "a: [", "params.yaml: not valid YAML"),
+        ("../../dvc.lock", "stages: 3", "dvc.lock: is no lock file of DVC"),
+    ],
+)
+def test_what_is_broken_in_an_old_commit_is_named_and_left_out(
+    compared: Compare, path: str, content: str, note: str
+) -> None:
+    made = Experiments()
+    made.write()
+    (METRICS / path).write_text(content)
+    made.commit("Broken", write=False)
+    (METRICS / "extra.json").unlink(missing_ok=True)
+    made.commit("Mended")
+    said = compared("main~1", "main", every=True)
+    assert re.search(rf"^note: .*{re.escape(note)}.*\(main~1\)$", said, re.MULTILINE)
+    # The rest is compared.
+    assert "90.00 %" in (row(said, "base.final.validation_accuracy")[0], row(said, "base.test.accuracy")[0])
+
+
+def test_what_many_revisions_share_is_told_once(compared: Compare) -> None:
+    made = Experiments()
+    for number in range(8):
+        made.write()
+        put(f"{METRICS}/extra.json", "{")
+        made.commit(f"Commit {number}", write=False)
+    assert compared("main~7..main").count("extra.json: not valid JSON") == 1
+    assert "and 3 more)" in compared("main~7..main")
+
+
+@pytest.mark.parametrize("option", ["md", "csv", "json"])
+def test_every_form_tells_a_missing_value_from_a_number(compared: Compare, option: str) -> None:
+    made = Experiments()
+    made.extra = {"extra_loss": float("nan")}
+    made.commit("A")
+    made.extra = {}
+    made.commit("B")
+    said = compared("main~1", "main", **{option: True})
+    assert "nan" not in said.lower().replace("is no finite number", "")
+
+
+def test_csv_has_every_number_of_every_epoch(compared: Compare) -> None:
+    ten_commits()
+    rows = list(csv.DictReader(io.StringIO(compared("main~9..main", csv=True))))
+    assert list(rows[0]) == ["revision", "commit", "run", "epoch", "metric", "value"]
+    last = [row for row in rows if row["revision"] == "main" and row["run"] == "base" and row["metric"] == "train_loss"]
+    assert [(row["epoch"], row["value"]) for row in last[:3]] == [("1", "2"), ("2", "1"), ("3", "0.666667")]
+    assert len(last) == 6
+    assert all(re.fullmatch("[0-9a-f]{40}", row["commit"]) for row in rows)
+
+
+def test_json_has_what_the_table_has(compared: Compare) -> None:
+    ten_commits()
+    told = json.loads(compared("main~9", "main", json=True))
+    assert [each["subject"] for each in told["revisions"]] == ["Train a small network", "Train for longer"]
+    metric = told["metrics"]["base.test.accuracy"]
+    assert (metric["values"], metric["verdict"]) == ([0.9, 0.9625], "better")
+    assert metric["change"] == pytest.approx(0.0625)
+    assert told["metrics"]["base.test.loss"]["verdict"] is None
+
+
+def test_one_form_of_output_at_a_time() -> None:
+    with pytest.raises(UserError, match="give one of them"):
+        compare.run([], md=True, json=True)
+
+
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [
+        ("base.test.accuracy < -1.5", 0),  # it is -1.5: points
+        ("base.test.accuracy <= -1.5", 1),
+        ("base.test.accuracy<-1", 1),
+        ("base.test.loss > 0.04", 1),  # its own unit
+        ("base.test.loss >= .05", 0),
+        ("base.test.recall.T-shirt/top < -0.9", 1),
+    ],
+)
+def test_a_gate_fails_when_its_condition_is_true(
+    compared: Compare, caplog: pytest.LogCaptureFixture, condition: str, code: int
+) -> None:
+    made = Experiments()
+    made.commit("A")
+    made.wrong["base"] = list(range(46))
+    made.commit("B")
+    compared("main~1", "main", code=code, fail_if=[condition])
+    assert bool(caplog.records) is bool(code)
+    compared("main~1", "main", code=1, fail_if=[condition, "base.test.accuracy < 0"])
+
+
+@pytest.mark.parametrize(
+    ("condition", "problem"),
+    [
+        ("base.test.acuracy < -1", r"base\.test\.acuracy is no metric here; did you mean base\.test\.accuracy\?"),
+        ("base.test.accuracy < much", 'is not METRIC < NUMBER; did you mean "base.test.accuracy < -0.5"'),
+        ("base.test.los", 'is not METRIC < NUMBER; did you mean "base.test.loss < -0.5"'),
+        ("base.test.loss == 1", 'is not METRIC < NUMBER; did you mean "base.test.loss < -0.5"'),
+        ("", "is not METRIC < NUMBER; did you mean "),
+        ("extra.loss < 0", r"extra\.loss has no value at the first or the last revision"),
+    ],
+)
+def test_a_gate_that_cannot_be_judged_is_an_error(condition: str, problem: str) -> None:
+    made = Experiments()
+    made.commit("A")
+    put(f"{METRICS}/extra.json", {"loss": 1})
+    made.commit("B")
+    with pytest.raises(UserError, match=problem):
+        compare.run(["main~1", "main"], fail_if=[condition])
+
+
+def test_without_git_or_commits_or_a_revision_or_metrics_one_line_says_so() -> None:
+    with pytest.raises(UserError, match=r"not a git repository.*; run this at the top of a clone"):
+        compare.run()
+    git("init", "--quiet", "--initial-branch", "main")
+    for revisions in ([], ["."], ["main"], ["main..side"]):
+        with pytest.raises(UserError, match="has no commits yet; commit a finished run first"):
+            compare.run(revisions)
+    git("commit", "--quiet", "--allow-empty", "--message", "Nothing")
+    git("tag", "v1.0")
+    with pytest.raises(UserError, match=r"v1\.1: git knows no such revision; did you mean v1\.0\?"):
+        compare.run(["v1.1"])
+    with pytest.raises(UserError, match=r"main\.\.v1\.0: holds no commits; name the older revision first"):
+        compare.run(["main..v1.0"])
+    with pytest.raises(UserError, match=r"main: has no metrics in results/metrics/; choose another revision"):
+        compare.run(["main"])
+
+
+def test_a_shallow_clone_compares_what_it_has_and_says_how_to_get_the_rest(
+    compared: Compare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ten_commits()
+    git("clone", "--quiet", "--depth", "3", f"file://{tmp_path}", "shallow")
+    monkeypatch.chdir("shallow")
+    assert "Train for longer" in compared("HEAD~2..")
+    with pytest.raises(UserError, match=r"HEAD~5: git knows no such revision; .*`git fetch --unshallow` first"):
+        compare.run(["HEAD~5.."])
+
+
+def test_a_project_in_a_folder_of_a_larger_repository_is_compared(
+    compared: Compare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("inner").mkdir()
+    monkeypatch.chdir("inner")
+    made = Experiments()
+    Path(".git").rename("../.git")
+    made.commit("A")
+    assert row(compared("HEAD"), "base.test.accuracy")[:2] == ["90.00 %", "90.00 %"]
+
+
+def test_all_revisions_are_read_by_one_process(compared: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+
+    class Counted(subprocess.Popen[bytes]):
+        def __init__(self, command: list[str], **options: Any) -> None:
+            started.append(command[:3])
+            super().__init__(command, **options)
+
+    ten_commits()
+    monkeypatch.setattr(subprocess, "Popen", Counted)
+    compared("main~1..main")
+    few = len(started)
+    compared("main~9..main")
+    assert len(started) == 2 * few
+    assert started.count(["git", "cat-file", "--batch"]) == 2
+
+
+def test_the_page_is_whole_and_the_same_bytes_every_time(compared: Compare) -> None:
+    ten_commits()
+    pages = [Path("one.html"), Path("two.html")]
+    for page in pages:
+        compared("main~3..main", html=page)
+    text = pages[0].read_text(encoding="utf-8")
+    assert text == pages[1].read_text(encoding="utf-8")
+    assert not re.search(r"https?://(?!www\.w3\.org)|<script|<link(?! rel=\"icon\" href=\"data:)", text)
+    assert "Train for longer" in text and "Right before, wrong now: 10" in text
+    for picture in ("base, train_loss by epoch", "finetuned, train_loss by epoch", "finetuned.test.accuracy: "):
+        assert f'alt="{picture}' in text
+
+
+def test_the_command_writes_one_line_for_an_error_and_takes_a_gate_from_a_shell() -> None:
+    ten_commits()
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True)
+        return done.returncode, done.stdout, done.stderr
+
+    code, out, errors = command("main~2", "main", "--fail-if", "finetuned.test.accuracy < -0.5", "--md")
+    assert (code, out.splitlines()[0]) == (1, "### main against main\\~2")
+    assert errors == "compare: --fail-if finetuned.test.accuracy < -0.5: it is -2.50 points\n"
+    assert command("mian") == (2, "", "compare: error: mian: git knows no such revision; did you mean main?\n")
+    code, out, _ = command("--help")
+    assert code == 0 and "--no-md" not in out and "percentage points" in flat(out)
