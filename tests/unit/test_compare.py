@@ -10,12 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import typer
 from experiments import METRICS, Experiments, put, ten_commits
 from recorded_run import git
 
 from intaglio.errors import UserError
+from intaglio.revisions.images import Flip, confusion_change, flips
 from intaglio.tools import compare
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -418,6 +420,18 @@ def test_the_page_is_whole_and_the_same_bytes_every_time(compared: Compare) -> N
     assert "Train for longer" in text and "Right before, wrong now: 10" in text
     for picture in ("base, train_loss by epoch", "finetuned, train_loss by epoch", "finetuned.test.accuracy: "):
         assert f'alt="{picture}' in text
+
+
+def test_flipped_images_are_told_by_what_they_are_taken_for() -> None:
+    image = pd.Index(["8", "9", "10", "11"], name="image")
+    there = pd.DataFrame({"label": list("aaab"), "prediction": list("aaaa")}, image)
+    here = pd.DataFrame({"label": list("aaab"), "prediction": list("bbab")}, image)
+    assert flips(there, here) == [Flip("a", "b", ["8", "9"], 2)]
+    assert flips(here, there) == [Flip("b", "a", ["11"], 1)]
+    classes, cells = confusion_change(there, here)
+    assert classes == ["a", "b"]
+    assert [[cell.change for cell in row] for row in cells] == [[-2, 2], [-1, 1]]
+    assert [[cell.better for cell in row] for row in cells] == [[False, False], [True, True]]
 
 
 def test_the_command_writes_one_line_for_an_error_and_takes_a_gate_from_a_shell() -> None:

@@ -1,5 +1,6 @@
 """A comparison for other programs: every number as CSV, and what is told of them as JSON."""
 
+from itertools import chain
 from typing import Any
 
 import pandas as pd
@@ -7,21 +8,25 @@ import pandas as pd
 from intaglio.files import as_json
 from intaglio.revisions.compare import Comparison
 
+KEYS = ["revision", "run", "epoch"]
 LONG = ["revision", "commit", "run", "epoch", "metric", "value"]
 
 
 def as_csv(comparison: Comparison) -> str:
     """All numbers in long form: those of whole runs without an epoch, then those of every epoch."""
-    values = comparison.values.rename_axis(index="name", columns="revision")
-    whole = values.melt(ignore_index=False, var_name="revision", value_name="value").dropna().reset_index()
-    whole[["run", "metric"]] = whole.pop("name").str.split(".", n=1, expand=True)
-    epochs = comparison.epochs.melt(["revision", "run", "epoch"], var_name="metric").dropna(subset="value")
+    values, epochs = comparison.values, comparison.epochs
+    whole = values.melt(ignore_index=False, var_name="revision").rename_axis(index="name").reset_index()
+    whole[["run", "metric"]] = whole["name"].str.split(".", n=1, expand=True)
     commits = {snapshot.name: snapshot.commit for snapshot in comparison.snapshots}
-    text: list[str] = []
-    for part in (whole.assign(epoch=""), epochs.astype({"epoch": int})):
-        part["commit"] = part["revision"].map(commits)
-        text.append(part[LONG].to_csv(index=False, float_format="%.6g", lineterminator="\n", header=not text))
-    return "".join(text)
+    # A metric at a time: a million rows are a few hundred megabytes.
+    of_epochs = (epochs[KEYS].assign(metric=name, value=epochs[name]) for name in epochs.columns.drop(KEYS))
+    parts = (_lines(part, commits) for part in chain([whole.assign(epoch="")], of_epochs))
+    return "".join([",".join(LONG), "\n", *parts])
+
+
+def _lines(part: pd.DataFrame, commits: dict[str, str]) -> str:
+    whole = part.dropna(subset="value").assign(commit=part["revision"].map(commits))
+    return whole.to_csv(columns=LONG, header=False, index=False, float_format="%.6g", lineterminator="\n")
 
 
 def as_object(comparison: Comparison) -> str:

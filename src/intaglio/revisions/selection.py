@@ -50,8 +50,10 @@ def _range(name: str, left: str, dots: str, right: str) -> Iterator[Choice]:
     """Where a range starts, and every commit of it."""
     start, end = resolve(left), resolve(right)
     if dots == "...":
-        start = git("merge-base", start, end).decode().strip()
-        left = start[:SHORT]
+        bases = [line[1:] for line in git("rev-parse", f"{start}...{end}").decode().split() if line.startswith("^")]
+        if not bases:
+            raise UserError(f"{name}: the two have no commit in common; name them one after the other")
+        start, left = bases[0], bases[0][:SHORT]
     listed = git("rev-list", "--first-parent", "--reverse", f"{start}..{end}").decode().split()
     if not listed:
         raise UserError(f"{name}: holds no commits; name the older revision first")

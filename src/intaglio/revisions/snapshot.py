@@ -104,7 +104,9 @@ class Snapshots:
 
     def _on_disk(self) -> Iterator[tuple[str, str]]:
         kind = git("rev-parse", "--show-object-format").decode().strip()
-        folders = (path for folder in (METRICS, CODE) for path in Path(folder).glob("*") if path.suffix in KINDS)
+        folders = (
+            path for folder in (METRICS, CODE) for path in sorted(Path(folder).glob("*")) if path.suffix in KINDS
+        )
         for path in (Path(PARAMS), Path(LOCK), *folders):
             if path.is_file():
                 content = path.read_bytes()

@@ -12,6 +12,7 @@ from intaglio.revisions.verdicts import Verdict, methods, p_text
 
 # A longer history shows its start and its newest part; the page, CSV and JSON have all of it.
 LONGEST_HISTORY = 20
+LONGEST_VALUE = 40
 ACCURACY = ".test.accuracy"
 
 
@@ -106,7 +107,14 @@ def _history(comparison: Comparison, mend: Callable[[str], str] = _same) -> list
 
 
 def _changed(comparison: Comparison, mark: Callable[[str], str] = _same) -> list[list[str]]:
-    return [[each.kind, mark(each.name), *map(mark, each.values)] for each in comparison.changed]
+    return [
+        [each.kind, mark(each.name), *(mark(_short(value)) for value in each.values)] for each in comparison.changed
+    ]
+
+
+def _short(value: str) -> str:
+    """A value that leaves room for the others."""
+    return value if len(value) <= LONGEST_VALUE else f"{value[: LONGEST_VALUE - 1]}…"
 
 
 def _rows(rows: Sequence[Row], mark: Callable[[str], str] = _same) -> list[list[str]]:

@@ -93,9 +93,10 @@ def _predictions(run: Snapshot, path: str, model: str, values: pd.DataFrame, rea
     """A table of predictions, if it is of the network that was measured."""
     table = read.parse(run, path, read_predictions)
     metric = f"{model}.test.accuracy"
-    if table is None or metric not in values.index:
+    told = values[run.name].get(metric)
+    if table is None or pd.isna(told):
         return None
-    told, right = values[run.name].loc[metric], (table["label"] == table["prediction"]).mean()
+    right = (table["label"] == table["prediction"]).mean()
     # Metrics are written with six digits.
     if not np.isclose(told, right, rtol=0, atol=1e-6):
         read.problem(f"{path}: gives another accuracy than {metric}, so there is no verdict on it", run)
