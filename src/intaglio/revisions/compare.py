@@ -1,9 +1,7 @@
 """Some revisions held against the first of them: what went into them, what came out, and whether it is chance."""
 
-import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -11,12 +9,13 @@ from tqdm import tqdm
 
 from intaglio.errors import UserError
 from intaglio.revisions.changed import Changed, changed
-from intaglio.revisions.columns import Column, columns, differ_in_seed
-from intaglio.revisions.files import read_epochs, read_numbers, read_ran, read_settings
-from intaglio.revisions.measures import is_headline, value_text
+from intaglio.revisions.columns import Column, columns
+from intaglio.revisions.files import read_epochs, read_numbers
+from intaglio.revisions.measures import is_headline
+from intaglio.revisions.notes import notes
 from intaglio.revisions.objects import Objects
 from intaglio.revisions.selection import select
-from intaglio.revisions.snapshot import LOCK, METRICS, PARAMS, Snapshot, Snapshots
+from intaglio.revisions.snapshot import METRICS, Snapshot, Snapshots
 from intaglio.revisions.verdicts import Judge, Verdict, judge
 
 # More are a history: the table then has the first and the last alone.
@@ -108,7 +107,7 @@ def compare(names: Sequence[str], objects: Objects) -> Comparison:
         rows=list(_rows(shown, values, judged)),
         values=values,
         epochs=_joined(tables),
-        notes=[*_notes(found, without, shown, values, read)],
+        notes=list(notes(found, without, shown, values, read)),
         judge=judged,
         read=read,
     )
@@ -165,54 +164,7 @@ def _rows(shown: Sequence[Column], values: pd.DataFrame, judged: Judge) -> Itera
         yield Row(metric, means, spreads, means[-1] - means[0], verdicts.get(metric))
 
 
-def _notes(
-    found: Sequence[Snapshot], without: list[str], shown: Sequence[Column], values: pd.DataFrame, read: Snapshots
-) -> Iterator[str]:
-    if without:
-        yield f"no metrics, left out: {_some(without)}"
-    first, last = shown[0], shown[-1]
-    if differ_in_seed(found, read):
-        yield "these revisions differ in the seed alone: a verdict is on two networks, and not on what made them"
-        yield from _spread(values)
-    for column in (first, last):
-        for run in column.runs:
-            if stale := _stale(run, read):
-                yield f"{run.title}: not run with the settings that stand in its {PARAMS}: {_some(stale)}"
-    yield from _renamed(values[first.runs[0].name].dropna().index, values[last.runs[0].name].dropna().index)
-    for text, revisions in read.problems.items():
-        yield f"{text} ({_some(list(revisions))})"
-
-
-def _spread(values: pd.DataFrame) -> Iterator[str]:
-    """How far chance alone moves the accuracy of a network."""
-    for metric in values.index[values.index.str.endswith(".test.accuracy")]:
-        mean, spread = values.loc[metric].mean(), values.loc[metric].std()
-        yield f"{metric}: {value_text(metric, mean)} ± {100 * spread:.2f} between {values.shape[1]} seeds"
-
-
-def _stale(run: Snapshot, read: Snapshots) -> list[str]:
-    """The stages of which `dvc.lock` records other settings than `params.yaml` has."""
-    settings = read.parse(run, PARAMS, read_settings)
-    ran = read.parse(run, LOCK, read_ran)
-    if settings is None or ran is None:
-        return []
-    return [stage for stage, used in ran.items() if any(settings.get(key) != value for key, value in used.items())]
-
-
-def _renamed(before: pd.Index, after: pd.Index) -> Iterator[str]:
-    gone, new = (sorted(one.difference(other)) for one, other in ((before, after), (after, before)))
-    for metric in gone:
-        for near in difflib.get_close_matches(metric, new, n=1, cutoff=0.7):
-            yield f"{metric} is gone and {near} is new: if one is the other renamed, compare their values by eye"
-
-
 def _mend(snapshot: Snapshot, read: Snapshots) -> str:
-    if read.problems:
-        return next(iter(read.problems))
-    return "choose another revision" if snapshot.commit else "run `snakemake --cores 4` first"
-
-
-def _some(names: Sequence[str]) -> str:
-    """The first few names, and how many more."""
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return f"{', '.join(islice(names, 5))}{more}"
+    """What is wrong there, if it is known."""
+    here = [text for text, revisions in read.problems.items() if snapshot.title in revisions]
+    return next(iter(here), "choose another revision" if snapshot.commit else "run `snakemake --cores 4` first")

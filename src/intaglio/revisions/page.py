@@ -14,7 +14,7 @@ from intaglio.revisions.images import Cell, Flip, confusion_change, flips
 from intaglio.revisions.measures import change_text, is_detail, is_headline, measure, value_text
 from intaglio.revisions.snapshot import Snapshot
 from intaglio.revisions.text import cells, verdict_text
-from intaglio.revisions.verdicts import methods
+from intaglio.revisions.verdicts import explained
 
 # With more classes the changes are told in the table of classes alone.
 MOST_CLASSES = 20
@@ -52,7 +52,7 @@ def page(comparison: Comparison) -> str:
         commits=_commits(comparison),
         curves=_curves(comparison),
         networks=_networks(comparison),
-        methods=methods([row.verdict for row in comparison.rows if row.verdict]),
+        remarks=[*explained([row.verdict for row in comparison.rows]), *comparison.notes],
         change_text=change_text,
         value_text=value_text,
     )

@@ -8,7 +8,7 @@ from tabulate import tabulate
 from intaglio.revisions.changed import changed_since
 from intaglio.revisions.compare import Comparison, Row
 from intaglio.revisions.measures import change_text, is_detail, is_headline, measure, value_text
-from intaglio.revisions.verdicts import Verdict, methods, p_text
+from intaglio.revisions.verdicts import Verdict, explained, p_text
 
 # A longer history shows its start and its newest part; the page, CSV and JSON have all of it.
 LONGEST_HISTORY = 20
@@ -29,7 +29,7 @@ def terminal(comparison: Comparison, every: bool) -> str:
         parts.append("no setting, no data and no code of a step differs")
     rows = [row for row in comparison.rows if _is_shown(row, every)]
     parts.append(_table(_rows(rows), "simple", ["metric", *titles, "change", "verdict"], right=len(titles) + 1))
-    parts.append("\n".join([*_left_out(comparison, rows), *_explained(rows), *_notes(comparison)]))
+    parts.append("\n".join(_remarks(comparison, rows)))
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -49,12 +49,12 @@ def markdown(comparison: Comparison, every: bool) -> str:
         parts.append("No setting, no data and no code of a step differs.")
     headings = ["metric", *titles, "change", "verdict"]
     rows = [row for row in comparison.rows if _is_shown(row, every)]
-    for_all, folded = ([row for row in rows if is_headline(row.metric) is wanted] for wanted in (True, False))
-    parts.append(_table(_rows(for_all, _code), "pipe", headings, right=len(titles) + 1))
+    headlines, folded = ([row for row in rows if is_headline(row.metric) is wanted] for wanted in (True, False))
+    parts.append(_table(_rows(headlines, _code), "pipe", headings, right=len(titles) + 1))
     if folded:
         table = _table(_rows(folded, _code), "pipe", headings, right=len(titles) + 1)
         parts.append(_folded(f"{len(folded)} more metrics", table))
-    parts.append(_list([[text] for text in (*_left_out(comparison, rows), *_explained(rows), *_notes(comparison))]))
+    parts.append(_list([[text] for text in _remarks(comparison, rows)]))
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -91,7 +91,7 @@ def _networks(comparison: Comparison) -> list[str]:
 
 
 def _history(comparison: Comparison, mend: Callable[[str], str] = _same) -> list[list[str]]:
-    """The revisions from old to new, and below each what changed in it."""
+    """The revisions from old to new, each with what changed in it."""
     snapshots, metrics = comparison.snapshots, [f"{network}{ACCURACY}" for network in _networks(comparison)]
     skipped = max(len(snapshots) - LONGEST_HISTORY, 0)
     shown = [snapshots[0], *snapshots[1 + skipped :]]
@@ -125,25 +125,15 @@ def _is_shown(row: Row, every: bool) -> bool:
     """The measures of a whole network always; what is no measure, as a number of images, where it changes."""
     if every:
         return True
-    differs = row.change != 0 or len(set(row.means)) > 1
+    differs = len(set(row.means)) > 1
     return not is_detail(row.metric) and (differs or is_headline(row.metric))
 
 
-def _left_out(comparison: Comparison, rows: Sequence[Row]) -> Iterator[str]:
+def _remarks(comparison: Comparison, rows: Sequence[Row]) -> Iterator[str]:
     if more := len(comparison.rows) - len(rows):
         yield f"{more} more metrics, equal or of single classes: --every shows them"
-
-
-def _explained(rows: Sequence[Row]) -> Iterator[str]:
-    """How the verdicts were reached."""
     yield "change: the last column against the first"
-    for method in methods([row.verdict for row in rows if row.verdict]):
-        yield f"verdict, where p < 0.05 is more than noise: {method}"
-    if any(row.verdict is None for row in rows):
-        yield "–: two numbers alone are no ground for a verdict; runs with other seeds give one"
-
-
-def _notes(comparison: Comparison) -> Iterator[str]:
+    yield from explained([row.verdict for row in rows])
     yield from (f"note: {note}" for note in comparison.notes)
 
 

@@ -4,7 +4,7 @@ A measure of which neither is known gets no verdict.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +17,9 @@ from intaglio.revisions.measures import measure
 from intaglio.revisions.snapshot import METRICS, Snapshot, Snapshots
 
 IMAGES = "exact McNemar test of the same test images (Dietterich 1998)"
-CLASSES = "the same test of each class's images, p adjusted for their number (Benjamini and Hochberg 1995)"
-SEEDS = "t test of runs that differ in the seed alone, with the spread between seeds (Crawford and Howell 1998)"
-BOTH = "the same, and a paired t test of the test images: the larger p of the two"
+CLASSES = "exact McNemar test of each class's images, p adjusted for their number (Benjamini and Hochberg 1995)"
+SEEDS = "Student's t test of runs that differ in the seed alone, one against several as of Crawford and Howell (1998)"
+BOTH = f"{SEEDS}, and a paired t test of the test images: the larger p of the two"
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,9 @@ def p_text(p: float) -> str:
     return "< 0.0001" if p < 0.0001 else re.sub(r"0+$", "", f"{p:.2g}") if p < 1 else "1"
 
 
-def methods(verdicts: Sequence[Verdict]) -> list[str]:
-    """The methods used, each once."""
-    return list(dict.fromkeys(verdict.method for verdict in verdicts))
+def explained(verdicts: Sequence[Verdict | None]) -> Iterator[str]:
+    """How some verdicts were reached, each method once, and why there is none on a metric."""
+    for method in dict.fromkeys(verdict.method for verdict in verdicts if verdict):
+        yield f"verdict, where p < {LEVEL} is more than noise: {method}"
+    if None in verdicts:
+        yield "–: two numbers alone are no ground for a verdict; runs with other seeds give one"
