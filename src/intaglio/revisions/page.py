@@ -11,9 +11,9 @@ from intaglio.revisions.changed import changed_since
 from intaglio.revisions.compare import Comparison, Row
 from intaglio.revisions.figures import history, overlay
 from intaglio.revisions.images import Cell, Flip, confusion_change, flips
-from intaglio.revisions.measures import change_text, is_detail, is_headline, measure, value_text
+from intaglio.revisions.measures import change_text, is_headline, measure, value_text
 from intaglio.revisions.snapshot import Snapshot
-from intaglio.revisions.text import cells, verdict_text
+from intaglio.revisions.text import cells, is_shown, verdict_text
 from intaglio.revisions.verdicts import explained
 
 # With more classes the changes are told in the table of classes alone.
@@ -41,12 +41,13 @@ def page(comparison: Comparison) -> str:
         loader=ChoiceLoader([PackageLoader("intaglio.revisions"), PackageLoader("intaglio.reporting")])
     )
     templates.filters |= {"cells": cells, "verdict": verdict_text}
-    rows = [row for row in comparison.rows if not is_detail(row.metric)]
+    rows = [row for row in comparison.rows if is_shown(row)]
     return templates.get_template("compare.html").render(
         comparison=comparison,
         first=comparison.columns[0].title,
         last=comparison.columns[-1].title,
         rows=rows,
+        others=[row for row in comparison.rows if not is_shown(row)],
         cards=[row for row in rows if row.metric.endswith(".test.accuracy")],
         histories=_histories(comparison),
         commits=_commits(comparison),

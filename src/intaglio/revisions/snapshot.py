@@ -40,8 +40,11 @@ class Snapshot:
 
     @property
     def described(self) -> str:
-        """Its commit, and what that says of itself."""
-        return f"{self.commit[:SHORT]} {self.subject}" if self.commit else "the files on disk"
+        """Its commit, where that is not its name, and what that says of itself."""
+        if not self.commit:
+            return "the files on disk"
+        short = self.commit[:SHORT]
+        return self.subject if self.name == short else f"{short} {self.subject}"
 
 
 class Snapshots:

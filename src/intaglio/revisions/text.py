@@ -27,7 +27,7 @@ def terminal(comparison: Comparison, every: bool) -> str:
         parts += ["\n".join(f"{each.name}: {each.detail}" for each in comparison.changed if each.detail)]
     else:
         parts.append("no setting, no data and no code of a step differs")
-    rows = [row for row in comparison.rows if _is_shown(row, every)]
+    rows = [row for row in comparison.rows if every or is_shown(row)]
     parts.append(_table(_rows(rows), "simple", ["metric", *titles, "change", "verdict"], right=len(titles) + 1))
     parts.append("\n".join(_remarks(comparison, rows)))
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -48,7 +48,7 @@ def markdown(comparison: Comparison, every: bool) -> str:
     else:
         parts.append("No setting, no data and no code of a step differs.")
     headings = ["metric", *titles, "change", "verdict"]
-    rows = [row for row in comparison.rows if _is_shown(row, every)]
+    rows = [row for row in comparison.rows if every or is_shown(row)]
     headlines, folded = ([row for row in rows if is_headline(row.metric) is wanted] for wanted in (True, False))
     parts.append(_table(_rows(headlines, _code), "pipe", headings, right=len(titles) + 1))
     if folded:
@@ -70,6 +70,12 @@ def cells(row: Row) -> list[str]:
         value_text(row.metric, mean) + (f" ± {unit * spread:.2g}" if spread == spread else "")
         for mean, spread in zip(row.means, row.spreads, strict=True)
     ]
+
+
+def is_shown(row: Row) -> bool:
+    """Whether a metric is one of those for everyone: how good a network is, and what else changed of all of it."""
+    differs = len(set(row.means)) > 1
+    return not is_detail(row.metric) and (differs or is_headline(row.metric))
 
 
 def _equals(verdict: Verdict) -> str:
@@ -119,14 +125,6 @@ def _short(value: str) -> str:
 
 def _rows(rows: Sequence[Row], mark: Callable[[str], str] = _same) -> list[list[str]]:
     return [[mark(row.metric), *cells(row), change_text(row.metric, row.change), verdict_text(row)] for row in rows]
-
-
-def _is_shown(row: Row, every: bool) -> bool:
-    """The measures of a whole network always; what is no measure, as a number of images, where it changes."""
-    if every:
-        return True
-    differs = len(set(row.means)) > 1
-    return not is_detail(row.metric) and (differs or is_headline(row.metric))
 
 
 def _remarks(comparison: Comparison, rows: Sequence[Row]) -> Iterator[str]:
