@@ -1,6 +1,7 @@
 """`intaglio compare`: revisions as git has them, what changed in them, and whether it is more than chance."""
 
 import csv
+import hashlib
 import io
 import json
 import re
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 import typer
 from experiments import METRICS, Experiments, put, ten_commits
+from prepared import write_prepared
 from recorded_run import git
 
 from intaglio.errors import UserError
@@ -420,6 +422,23 @@ def test_the_page_is_whole_and_the_same_bytes_every_time(compared: Compare) -> N
     assert "Train for longer" in text and "Right before, wrong now: 10" in text
     for picture in ("base, train_loss by epoch", "finetuned, train_loss by epoch", "finetuned.test.accuracy: "):
         assert f'alt="{picture}' in text
+
+
+def test_flipped_images_are_shown_where_the_data_are_those_of_the_run(compared: Compare) -> None:
+    made = Experiments()
+    path = write_prepared(Path("data/prepared/base.safetensors"))  # its test images are rows 90 to 119
+    made.data[str(path)] = hashlib.md5(path.read_bytes()).hexdigest()
+    made.commit("A")
+    made.wrong["base"] = list(range(118, 124))
+    made.commit("B")
+    compared("main~1", "main", html=Path("page.html"))
+    assert re.findall(r'alt="test image (\d+), (.*?)"', Path("page.html").read_text()) == [
+        ("118", "Shirt"),
+        ("119", "T-shirt/top"),
+    ]
+    path.write_bytes(b"other data")
+    compared("main~1", "main", html=Path("page.html"))
+    assert "test image" not in Path("page.html").read_text()
 
 
 def test_flipped_images_are_told_by_what_they_are_taken_for() -> None:

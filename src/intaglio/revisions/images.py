@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 # Row numbers told of each kind of mistake.
-MOST_ROWS = 20
+MOST_ROWS = 12
 
 
 @dataclass(frozen=True)

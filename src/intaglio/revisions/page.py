@@ -12,6 +12,7 @@ from intaglio.revisions.compare import Comparison, Row
 from intaglio.revisions.figures import history, overlay
 from intaglio.revisions.images import Cell, Flip, confusion_change, flips
 from intaglio.revisions.measures import change_text, is_headline, measure, value_text
+from intaglio.revisions.pictures import Sight, sights
 from intaglio.revisions.snapshot import Snapshot
 from intaglio.revisions.text import cells, is_shown, verdict_text
 from intaglio.revisions.verdicts import explained
@@ -19,7 +20,7 @@ from intaglio.revisions.verdicts import explained
 # With more classes the changes are told in the table of classes alone.
 MOST_CLASSES = 20
 # So many of the newest revisions are listed; the figures show all of them.
-MOST_COMMITS = 200
+MOST_COMMITS = 100
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Network:
     rows: list[Row]
     lost: list[Flip]
     won: list[Flip]
+    sights: list[Sight]
 
 
 def page(comparison: Comparison) -> str:
@@ -85,7 +87,8 @@ def _curves(comparison: Comparison) -> list[tuple[str, list[tuple[str, Picture]]
     titles = {each.name: each.title for each in comparison.snapshots}
     groups = []
     for run, epochs in comparison.epochs.groupby("run", observed=True):
-        tables = {titles[name]: table for name in titles if len(table := epochs[epochs["revision"] == name])}
+        of_revision = dict(tuple(epochs.groupby("revision", observed=True)))
+        tables = {title: of_revision[name] for name, title in titles.items() if name in of_revision}
         metrics = [name for name in epochs.columns if name not in ("revision", "run", "epoch", "step")]
         drawn = []
         for metric in metrics:
@@ -104,6 +107,7 @@ def _networks(comparison: Comparison) -> list[Network]:
             continue
         classes, changes = confusion_change(there, here)
         rows = [row for row in comparison.rows if row.metric.startswith(f"{model}.test.recall.")]
+        lost = flips(there, here)
         found.append(
             Network(
                 name=model,
@@ -111,8 +115,9 @@ def _networks(comparison: Comparison) -> list[Network]:
                 classes=classes,
                 cells=changes if len(classes) <= MOST_CLASSES else [],
                 rows=sorted(rows, key=lambda row: row.change),
-                lost=flips(there, here),
+                lost=lost,
                 won=flips(here, there),
+                sights=sights(model, lost, comparison.columns[-1].runs[0], comparison.read),
             )
         )
     return found
