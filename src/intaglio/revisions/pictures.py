@@ -44,4 +44,4 @@ def sights(network: str, flips: Sequence[Flip], here: Snapshot, read: Snapshots)
     places = {str(row): place for place, row in enumerate(test.rows.tolist())}
     turns = zip_longest(*([(flip, image) for image in flip.images] for flip in flips))
     chosen = [pair for pair in chain.from_iterable(turns) if pair is not None and pair[1] in places][:MOST]
-    return [Sight(png(test.images[places[image]]), image, flip.actual, flip.taken_for) for flip, image in chosen]
+    return [Sight(png(test.images.one(places[image])), image, flip.actual, flip.taken_for) for flip, image in chosen]
