@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from intaglio.comparison.differences import changes, code_changes, read_object
-from intaglio.revisions.files import read_data, read_settings
+from intaglio.revisions.files import read_data, read_ran, read_settings
 from intaglio.revisions.snapshot import CODE, LOCK, PARAMS, Snapshot, Snapshots
 
 
@@ -29,6 +29,15 @@ def changed(snapshots: Sequence[Snapshot], read: Snapshots) -> list[Changed]:
 def changed_since(snapshots: Sequence[Snapshot], read: Snapshots) -> list[list[str]]:
     """For each revision in words what differs from the one before it; nothing for the first."""
     return [[], *([*_steps(there, here, read)] for there, here in pairwise(snapshots))]
+
+
+def stale(run: Snapshot, read: Snapshots) -> list[str]:
+    """The stages of which `dvc.lock` records other settings than `params.yaml` has."""
+    settings = read.parse(run, PARAMS, read_settings)
+    ran = read.parse(run, LOCK, read_ran)
+    if settings is None or ran is None:
+        return []
+    return [stage for stage, used in ran.items() if any(settings.get(key) != value for key, value in used.items())]
 
 
 def _steps(there: Snapshot, here: Snapshot, read: Snapshots) -> Iterator[str]:

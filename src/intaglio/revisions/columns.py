@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from intaglio.revisions.changed import stale
 from intaglio.revisions.files import read_data, read_settings
 from intaglio.revisions.snapshot import CODE, LOCK, PARAMS, Snapshot, Snapshots
 
@@ -49,7 +50,9 @@ def _runs(snapshots: Sequence[Snapshot], read: Snapshots) -> dict[str, tuple[Sna
     # `dvc.lock` is long, so it is read only where it decides.
     for each in snapshots:
         if len(found[each.name]) > 1:
-            setups[each.name] = (*setups[each.name], _raw_data(each, read))
+            # A seed that was set and not run is no other run.
+            own = each.name if stale(each, read) else ""
+            setups[each.name] = (*setups[each.name], _raw_data(each, read), own)
     return _by_setup(snapshots, setups)
 
 

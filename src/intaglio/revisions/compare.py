@@ -14,7 +14,7 @@ from intaglio.revisions.files import read_epochs, read_numbers
 from intaglio.revisions.measures import is_headline
 from intaglio.revisions.notes import notes
 from intaglio.revisions.objects import Objects
-from intaglio.revisions.selection import select
+from intaglio.revisions.selection import Choice
 from intaglio.revisions.snapshot import METRICS, Snapshot, Snapshots
 from intaglio.revisions.verdicts import Judge, Verdict, judge
 
@@ -69,13 +69,13 @@ class Comparison:
         return len(self.snapshots) > sum(len(column.runs) for column in self.columns)
 
 
-def compare(names: Sequence[str], objects: Objects) -> Comparison:
-    """Compare what a user named.
+def compare(choices: Sequence[Choice], objects: Objects) -> Comparison:
+    """Compare what a user chose.
 
     Raises:
-        UserError: a revision is unknown or has no metrics, or there are not two that have.
+        UserError: a revision has no metrics, or there are not two that have.
     """
-    choices, read = select(names), Snapshots(objects)
+    read = Snapshots(objects)
     found: list[Snapshot] = []
     numbers: dict[str, dict[str, float]] = {}
     tables: dict[tuple[str, str], pd.DataFrame] = {}
@@ -93,7 +93,8 @@ def compare(names: Sequence[str], objects: Objects) -> Comparison:
         else:
             without.append(snapshot.title)
     if len(found) < 2:
-        raise UserError(f"{' '.join(names)}: fewer than two of these revisions have metrics in {METRICS}/; name others")
+        names = f"{choices[0].name} to {choices[-1].name}"
+        raise UserError(f"{names}: fewer than two of these have metrics in {METRICS}/; choose other revisions")
     values = pd.DataFrame(numbers)
     values = values.loc[sorted(values.index, key=_place)]
     experiments = columns(found, read)

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from intaglio.revisions.changed import stale
 from intaglio.revisions.columns import Column, differ_in_seed
-from intaglio.revisions.files import read_ran, read_settings
 from intaglio.revisions.measures import is_detail, value_text
-from intaglio.revisions.snapshot import LOCK, PARAMS, Snapshot, Snapshots
+from intaglio.revisions.snapshot import PARAMS, Snapshot, Snapshots
 
 # So many names are told of those that share a note.
 NAMES = 5
@@ -34,8 +34,8 @@ def notes(
         yield from _spread(values)
     for column in (first, last):
         for run in column.runs:
-            if stale := _stale(run, read):
-                yield f"{run.title}: not run with the settings that stand in its {PARAMS}: {_some(stale)}"
+            if stages := stale(run, read):
+                yield f"{run.title}: not run with the settings that stand in its {PARAMS}: {_some(stages)}"
     yield from _renamed(values[first.runs[0].name].dropna().index, values[last.runs[0].name].dropna().index)
     for text, revisions in read.problems.items():
         yield f"{text} ({_some(list(revisions))})"
@@ -46,15 +46,6 @@ def _spread(values: pd.DataFrame) -> Iterator[str]:
     for metric in values.index[values.index.str.endswith(".test.accuracy")]:
         mean, spread = values.loc[metric].mean(), values.loc[metric].std()
         yield f"{metric}: {value_text(metric, mean)} ± {100 * spread:.2f} between {values.shape[1]} seeds"
-
-
-def _stale(run: Snapshot, read: Snapshots) -> list[str]:
-    """The stages of which `dvc.lock` records other settings than `params.yaml` has."""
-    settings = read.parse(run, PARAMS, read_settings)
-    ran = read.parse(run, LOCK, read_ran)
-    if settings is None or ran is None:
-        return []
-    return [stage for stage, used in ran.items() if any(settings.get(key) != value for key, value in used.items())]
 
 
 def _renamed(before: pd.Index, after: pd.Index) -> Iterator[str]:

@@ -60,10 +60,9 @@ class Objects:
             while kind == "tree" and place < len(content):
                 # Each entry is `mode name`, a zero byte and the id.
                 end = content.index(0, place)
-                found[content[place:end].decode(errors="surrogateescape").partition(" ")[2]] = content[
-                    end + 1 : end + 1 + width
-                ].hex()
+                entry = content[place:end].decode(errors="surrogateescape").partition(" ")[2]
                 place = end + 1 + width
+                found[entry] = content[end + 1 : place].hex()
             self._trees[name] = found
         return self._trees[name]
 

@@ -26,7 +26,6 @@ class Snapshot:
     commit: str
     subject: str
     files: Mapping[str, str]
-    asked: bool
 
     @property
     def title(self) -> str:
@@ -64,9 +63,9 @@ class Snapshots:
     def take(self, choice: Choice) -> Snapshot:
         """The names and ids of a revision's files."""
         if not choice.commit:
-            return Snapshot(choice.name, "", "", dict(self._on_disk()), choice.asked)
+            return Snapshot(choice.name, "", "", dict(self._on_disk()))
         commit = self.objects.commit(choice.commit)
-        return Snapshot(choice.name, choice.commit, commit.subject, dict(self._in_git(commit.tree)), choice.asked)
+        return Snapshot(choice.name, choice.commit, commit.subject, dict(self._in_git(commit.tree)))
 
     def parse(self, snapshot: Snapshot, path: str, parser: Callable[[bytes, str], T]) -> T | None:
         """A file, parsed; None where the revision has no such file or it is broken."""

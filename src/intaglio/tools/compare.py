@@ -33,12 +33,14 @@ def run(
     from intaglio.revisions.export import as_csv, as_object
     from intaglio.revisions.gate import failures
     from intaglio.revisions.objects import Objects
+    from intaglio.revisions.selection import select
     from intaglio.revisions.text import markdown, terminal
 
     if md + csv + json > 1:
         raise UserError("--md, --csv, --json: print different things; give one of them")
+    choices = select(revisions or ())
     with Objects() as objects:
-        comparison = compare(revisions or (), objects)
+        comparison = compare(choices, objects)
         failed = list(failures(comparison, fail_if or ()))
         if csv:
             text = as_csv(comparison)
