@@ -37,12 +37,12 @@ def read_predictions(content: bytes, name: str) -> pd.DataFrame:
         name: what to call the file in an error.
 
     Raises:
-        UserError: it is not such a file.
+        UserError: it is not such a file, or has an image twice.
     """
     try:
         # As text: a class may be called NA, or 1.0.
         table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
-        return table.set_index("image")[["label", "prediction"]]
+        return table.set_index("image", verify_integrity=True)[["label", "prediction"]]
     except (ValueError, KeyError) as error:
         raise UserError(f"{name}: is no table of predictions; make it again, or choose another revision") from error
 

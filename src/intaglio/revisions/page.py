@@ -57,7 +57,6 @@ def page(comparison: Comparison) -> str:
         networks=_networks(comparison),
         remarks=[*explained([row.verdict for row in comparison.rows]), *comparison.notes],
         change_text=change_text,
-        value_text=value_text,
     )
 
 

@@ -7,7 +7,7 @@ from tabulate import tabulate
 
 from intaglio.revisions.changed import changed_since
 from intaglio.revisions.compare import Comparison, Row
-from intaglio.revisions.measures import change_text, is_detail, is_headline, measure, value_text
+from intaglio.revisions.measures import change_text, is_detail, is_headline, unit, value_text
 from intaglio.revisions.verdicts import Verdict, explained, p_text
 
 # A longer history shows its start and its newest part; the page, CSV and JSON have all of it.
@@ -65,9 +65,8 @@ def verdict_text(row: Row) -> str:
 
 def cells(row: Row) -> list[str]:
     """A metric in each column: its value, or the mean and the spread of several seeds."""
-    unit = 100 if measure(row.metric).share else 1
     return [
-        value_text(row.metric, mean) + (f" ± {unit * spread:.2g}" if spread == spread else "")
+        value_text(row.metric, mean) + (f" ± {unit(row.metric) * spread:.2g}" if spread == spread else "")
         for mean, spread in zip(row.means, row.spreads, strict=True)
     ]
 

@@ -49,7 +49,7 @@ class Judge:
         return found
 
     def _verdict(self, metric: str) -> Verdict | None:
-        there, here = self.sides(metric)
+        there, here = self._sides(metric)
         if not np.isfinite([*there, *here]).all() or not measure(metric).better:
             return None
         change = float(np.mean(here) - np.mean(there))
@@ -63,7 +63,7 @@ class Judge:
         paired = compare_paired(tables[0][0], tables[1][0]) if tables else None
         return _worded(metric, change, paired.p, IMAGES) if paired else None
 
-    def sides(self, metric: str) -> tuple[list[float], list[float]]:
+    def _sides(self, metric: str) -> tuple[list[float], list[float]]:
         """The values of a metric in the runs of both experiments."""
         there, here = ([self.values[run.name].loc[metric] for run in side.runs] for side in (self.there, self.here))
         return there, here
