@@ -1,7 +1,8 @@
 """How long `intaglio compare` takes over a long history: `python benchmarks/compare.py [COMMITS]`.
 
 Makes a repository in a temporary folder in which every commit has another run: settings, `dvc.lock`, 50 epochs of 20
-metrics, summaries and predictions are new in each. Prints the time, that of the processor alone, and the peak memory of each form of output.
+metrics, summaries and predictions are new in each. Prints for each form of output how long it takes, how long of that a
+processor is busy, and the peak memory.
 """
 
 import json

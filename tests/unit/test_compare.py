@@ -256,7 +256,7 @@ def test_commits_before_the_first_metrics_are_left_out_of_a_range(compared: Comp
         ("base.csv", "epoch,loss\n1,1\n2,1\n2,1\n", "base.csv: epoch 2 occurs twice"),
         ("base.csv", "epoch,loss\n1,1\n3,1\n", "base.csv: epoch 2 is missing"),
         ("base.predictions.csv", "image\n1\n", "base.predictions.csv: is no table of predictions"),
-        ("base.predictions.csv", "image,label,prediction\n1,a,a\n1,a,a\n", "base.predictions.csv: is no table of"),
+        ("base.predictions.csv", "image,label,prediction\n1,a,a\n1,a,a\n", "base.predictions.csv: has an image twice"),
         ("extra.json", '{"loss": NaN}', "extra.loss: is no finite number"),
         ("base.json", '{"test": {"loss": 1}}', "base.test.loss: is in a second file, results/metrics/base.test.json"),
         ("../../params.yaml", "a: [", "params.yaml: not valid YAML"),

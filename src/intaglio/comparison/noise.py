@@ -42,9 +42,12 @@ def read_predictions(content: bytes, name: str) -> pd.DataFrame:
     try:
         # As text: a class may be called NA, or 1.0.
         table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
-        return table.set_index("image", verify_integrity=True)[["label", "prediction"]]
+        indexed = table.set_index("image")[["label", "prediction"]]
     except (ValueError, KeyError) as error:
         raise UserError(f"{name}: is no table of predictions; make it again, or choose another revision") from error
+    if not indexed.index.is_unique:
+        raise UserError(f"{name}: has an image twice; make it again, or choose another revision")
+    return indexed
 
 
 def compare_paired(there: pd.DataFrame, here: pd.DataFrame) -> Paired | None:

@@ -87,13 +87,13 @@ def _curves(comparison: Comparison) -> list[tuple[str, list[tuple[str, Picture]]
     groups = []
     for run, epochs in comparison.epochs.groupby("run", observed=True):
         of_revision = dict(tuple(epochs.groupby("revision", observed=True)))
-        tables = {title: of_revision[name] for name, title in titles.items() if name in of_revision}
         metrics = [name for name in epochs.columns if name not in ("revision", "run", "epoch", "step")]
         drawn = []
         for metric in metrics:
-            having = {name: table for name, table in tables.items() if table[metric].notna().any()}
-            if having:
-                drawn.append((metric, overlay(having, metric, measure(f"{run}.{metric}").share, f"{run}, {metric}")))
+            having = set(epochs.loc[epochs[metric].notna(), "revision"])
+            tables = {title: of_revision[name] for name, title in titles.items() if name in having}
+            if tables:
+                drawn.append((metric, overlay(tables, metric, measure(f"{run}.{metric}").share, f"{run}, {metric}")))
         groups.append((str(run), drawn))
     return groups
 
