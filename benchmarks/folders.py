@@ -1,0 +1,69 @@
+"""A copy of CIFAR-10 as picture files to a prepared file: `python benchmarks/folders.py COPY OUT PARAMS`.
+
+The copy is a folder or a zip of train/CLASS/*.jpg and test/CLASS/*.jpg (or .png). It is for measuring only: such copies
+are compressed again, so that no checksum can vouch for them, and results differ from those on the original.
+"""
+
+import io
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from intaglio.data import store
+from intaglio.data.catalog import CATALOG
+from intaglio.data.decode import Decoded
+from intaglio.data.split import split
+from intaglio.params.data import Data
+from intaglio.params.reader import Params
+from intaglio.params.seed import Seed
+
+ENDINGS = (".jpg", ".jpeg", ".png")
+
+
+def files(copy: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
+    """Path and content of each picture file, in the order of their paths."""
+    if copy.is_dir():
+        for path in sorted(path for path in copy.rglob("*") if path.suffix in ENDINGS):
+            yield PurePosixPath(path.relative_to(copy).as_posix()), path.read_bytes()
+    else:
+        with zipfile.ZipFile(copy) as archive:
+            for name in sorted(name for name in archive.namelist() if name.endswith(ENDINGS)):
+                yield PurePosixPath(name), archive.read(name)
+
+
+def decode(copy: Path, classes: tuple[str, ...]) -> Decoded:
+    """All images, those for training first."""
+    found: dict[str, list[tuple[np.ndarray, int]]] = {"train": [], "test": []}
+    for path, content in files(copy):
+        part, name = path.parts[-3:-1] if len(path.parts) > 2 else ("", "")
+        if part not in found or name not in classes:
+            sys.exit(f"{copy}: {path} is not train/CLASS/FILE or test/CLASS/FILE with a class of CIFAR-10")
+        found[part].append((np.asarray(Image.open(io.BytesIO(content)).convert("RGB")), classes.index(name)))
+    if not all(found.values()):
+        sys.exit(f"{copy}: holds no train/CLASS/*.jpg or no test/CLASS/*.jpg")
+    images, labels = zip(*found["train"], *found["test"], strict=True)
+    return Decoded(np.stack(images), np.array(labels, np.int64), len(found["train"]))
+
+
+def main() -> None:
+    """Decode, divide as the settings say, write."""
+    copy, output, params = map(Path, sys.argv[1:])
+    settings, entry = Params(params), CATALOG["cifar10"]
+    decoded = decode(copy, entry.classes)
+    base, seed = settings.get("data", Data).base, settings.get("seed", Seed)
+    rows = split(entry, decoded, base, seed, "data.base", params)
+    splits: dict[store.SplitName, store.Split] = {
+        "train": store.Split(decoded.images[rows.train], decoded.labels[rows.train], rows.train),
+        "validation": store.Split(decoded.images[rows.validation], decoded.labels[rows.validation], rows.validation),
+        "test": store.Split(decoded.images[rows.test], decoded.labels[rows.test], rows.test),
+    }
+    mean, std = store.moments(splits["train"].images)
+    store.write(output, store.Facts(entry.name, entry.classes, entry.flip, mean, std), splits)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,230 @@
+"""Training, side by side: the article's script, PyTorch Lightning, and ours: `python benchmarks/training.py --help`.
+
+For each data set and seed the contenders run in turns, an epoch each, so that a slow minute of the machine does not
+fall on one of them alone. Printed and written: a table of medians over the seeds, and how each number was measured.
+"""
+
+import argparse
+import datetime
+import importlib.util
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from table import against, contenders_page, curves, derived, machine_lines, steps_page
+
+from intaglio.errors import UserError
+from intaglio.params.compute import Compute
+from intaglio.params.reader import Params
+from intaglio.params.train import Train
+
+HERE = Path(__file__).parent
+ARTICLE, LIGHTNING, OURS = "(a) the article's script", "(b) PyTorch Lightning", "(c) ours"
+# Ours in the article's time is planned from the first epochs; so much of that time is left for what may vary.
+MARGIN = 0.03
+
+
+class Run:
+    """A contender's process."""
+
+    def __init__(self, data: Path, label: str, script: str, epochs: int, seed: int, *more: object) -> None:
+        """Start it, up to where it waits for its first turn."""
+        self.name, self.label, self.epochs, self.seed = data.stem, label, epochs, seed
+        self.rows: list[dict[str, Any]] = []
+        self.facts: dict[str, Any] = {}
+        self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (it lives as long as the process)
+        command = [HERE / script, "--data", data, "--epochs", epochs, "--seed", seed, *more]
+        self.process = subprocess.Popen(
+            [sys.executable, *map(str, command)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
+        )
+        self._read()
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has said all."""
+        return bool(self.facts)
+
+    def turn(self) -> None:
+        """Let it train an epoch; after the last one, let it say what it was."""
+        assert self.process.stdin is not None
+        print(file=self.process.stdin, flush=True)
+        answer = self._read()
+        if len(self.rows) == self.epochs:
+            self.facts = answer
+            self.process.wait()
+            return
+        self.rows.append(answer)
+        say(
+            f"{self.name}, seed {self.seed}, {self.label}: epoch {answer['epoch']}/{self.epochs}: "
+            f"{answer['seconds']:.1f} s, {100 * answer['accuracy']:.2f} %"
+        )
+
+    def _read(self) -> Any:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            self.process.wait()
+            self.log.seek(0)
+            sys.exit(f"{self.label}: ended with exit code {self.process.returncode}:\n{self.log.read()[-3000:]}")
+        return json.loads(line)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What it was and what it said."""
+        named = {"data": self.name, "contender": self.label, "seed": self.seed, "epochs": self.epochs}
+        return named | {"curve": self.rows} | self.facts
+
+    def stop(self) -> None:
+        """End it if it still runs."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    print(f"{datetime.datetime.now():%H:%M:%S} {text}", file=sys.stderr, flush=True)
+
+
+def options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument(
+        "--prepared",
+        type=Path,
+        default=Path("data/prepared/base.safetensors"),
+        help="Fashion-MNIST as `intaglio prepare` wrote it (%(default)s)",
+    )
+    parser.add_argument("--cifar10", type=Path, help="a folder or zip of train/CLASS/*.jpg and test/CLASS/*.jpg")
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="settings of ours (%(default)s)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="a round each (0 1 2)")
+    parser.add_argument("--article-epochs", type=int, default=10, help="(a): %(default)s in the article")
+    parser.add_argument("--lightning-epochs", type=int, help="(b): those of the settings; 0 leaves it out")
+    parser.add_argument("--epochs", type=int, nargs="+", default=[], help="further runs of ours, with so many epochs")
+    parser.add_argument(
+        "--step",
+        type=int,
+        nargs=3,
+        action="append",
+        metavar="WIDTH",
+        help="instead of all this: one epoch of ours with these widths, as a share of the matmul peak; can be repeated",
+    )
+    parser.add_argument("--output", type=Path, help="a Markdown file to write; its numbers go to .csv files beside it")
+    return parser.parse_args()
+
+
+def peak(threads: int) -> dict[str, float]:
+    """FLOP/s of large matrix products, now."""
+    command = [sys.executable, HERE / "matmul.py", str(threads)]
+    found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    say(", ".join(f"{name} matmul {p['flops'] / 1e9:.0f} GFLOP/s (size {p['size']})" for name, p in found.items()))
+    return {f"peak_{name}": p["flops"] for name, p in found.items()}
+
+
+def data_sets(told: argparse.Namespace, folder: Path) -> list[Path]:
+    """Prepared files, named as the sets are."""
+    # A process of its own: what the parent has in memory counts as its children's peak at first.
+    fashion = folder / "fashion_mnist"
+    fashion.symlink_to(told.prepared.resolve(strict=True))
+    if told.cifar10 is None:
+        return [fashion]
+    cifar = folder / "cifar10"
+    subprocess.run([sys.executable, HERE / "folders.py", told.cifar10, cifar, told.params], check=True)
+    return [fashion, cifar]
+
+
+def one_round(told: argparse.Namespace, data: Path, seed: int, threads: int, epochs: int) -> list[dict[str, Any]]:
+    """All contenders once, with one seed, in turns."""
+    peaks, common = peak(threads), ("--params", told.params, "--threads", threads)
+    runs: list[Run] = []
+
+    def start(label: str, script: str, epochs: int) -> Run:
+        runs.append(Run(data, label, script, epochs, seed, *common))
+        return runs[-1]
+
+    try:
+        article = start(ARTICLE, "article.py", told.article_epochs)
+        if told.lightning_epochs:
+            start(LIGHTNING, "lightning_run.py", told.lightning_epochs)
+        ours = start(OURS, "ours.py", epochs)
+        for count in told.epochs:
+            start(f"{OURS}, {count} epoch{'s' * (count > 1)}", "ours.py", count)
+        for run in runs:
+            run.turn()
+        whole = (1 - MARGIN) * told.article_epochs * article.rows[0]["seconds"]
+        start(f"{OURS} in (a)'s time", "ours.py", max(1, math.floor(whole / ours.rows[0]["seconds"])))
+        while waiting := [run for run in runs if not run.ended]:
+            for run in waiting:
+                run.turn()
+    finally:
+        for run in runs:
+            run.stop()
+    return [run.record | peaks for run in runs]
+
+
+def steps(told: argparse.Namespace, data: Path, seed: int, threads: int) -> list[dict[str, Any]]:
+    """One epoch of ours at each of the widths that are asked for."""
+    found = []
+    for widths in told.step:
+        peaks, label = peak(threads), "widths " + "-".join(map(str, widths))
+        common = ("--params", told.params, "--threads", threads, "--widths", *widths)
+        run = Run(data, label, "ours.py", 1, seed, *common)
+        try:
+            while not run.ended:
+                run.turn()
+        finally:
+            run.stop()
+        found.append(run.record | peaks)
+    return found
+
+
+def main() -> None:
+    """Run, print, write."""
+    told = options()
+    try:
+        settings = Params(told.params)
+        threads, recipe = settings.get("compute", Compute).threads, settings.get("train", Train)
+    except UserError as error:
+        sys.exit(str(error))
+    if not told.prepared.is_file():
+        sys.exit(f"{told.prepared}: no such file; make it (make run), or name one with --prepared")
+    if told.lightning_epochs is None:
+        told.lightning_epochs = recipe.epochs
+    if told.lightning_epochs and importlib.util.find_spec("lightning") is None:
+        say(
+            "(b) is left out: PyTorch Lightning is not installed; get it with "
+            "pip install --no-build-isolation --editable '.[bench]'"
+        )
+        told.lightning_epochs = 0
+
+    heading, found = machine_lines(threads), []
+    with tempfile.TemporaryDirectory() as folder:
+        for data, seed in [(data, seed) for data in data_sets(told, Path(folder)) for seed in told.seeds]:
+            found += (
+                steps(told, data, seed, threads) if told.step else one_round(told, data, seed, threads, recipe.epochs)
+            )
+            table = derived(found) if told.step else against(found, ARTICLE)
+            page = steps_page(heading, table) if told.step else contenders_page(heading, table)
+            if told.output is not None:  # after each round: the rest may take an hour
+                write(told.output, page, table, curves(found))
+    print(page)
+
+
+def write(path: Path, page: str, table: pd.DataFrame, epochs: pd.DataFrame) -> None:
+    """The page, and beside it a row for each run and a row for each epoch."""
+    path.write_text(page, encoding="utf-8")
+    table.to_csv(path.with_suffix(".csv"), index=False, float_format="%.6g", lineterminator="\n")
+    epochs.to_csv(path.with_suffix(".epochs.csv"), index=False, float_format="%.6g", lineterminator="\n")
+
+
+if __name__ == "__main__":
+    main()
