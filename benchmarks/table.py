@@ -82,7 +82,7 @@ def machine_lines(threads: int) -> str:
     return (
         f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC; {info}, {os.cpu_count()} cores"
         f"{f' ({flags})' if flags else ''}, {threads} threads{f', ONEDNN_MAX_CPU_ISA={limit}' if limit else ''}; "
-        f"{versions}\n"
+        f"{versions}; load before: {os.getloadavg()[0]:.1f}\n"
     )
 
 
