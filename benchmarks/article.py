@@ -68,7 +68,7 @@ def main() -> None:
     prepared = open_prepared(told.data)
     train, classes = prepared.split("train"), len(prepared.facts.classes)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    pictures = Pictures(train.images, train.labels, transforms.ToTensor())
+    pictures = Pictures(train.images.read(), train.labels, transforms.ToTensor())
     loader = DataLoader(pictures, batch_size=BATCH_SIZE, shuffle=True)
     model = Net(train.images.shape[1:], classes).to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)

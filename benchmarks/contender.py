@@ -48,7 +48,7 @@ class Contender:
         """Take a prepared file, and whether the network wants a mean of 0 and a deviation of 1, or values in 0..1."""
         prepared = open_prepared(data)
         facts, test = prepared.facts, prepared.split("test")
-        images = torch.from_numpy(test.images).permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
+        images = torch.from_numpy(test.images.read()).permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
         self.test = images, torch.from_numpy(test.labels)
         mean, std = (facts.mean, facts.std) if normalised else (len(facts.mean) * (0,), len(facts.std) * (1,))
         self.mean, self.std = (torch.tensor(values).view(-1, 1, 1) for values in (mean, std))

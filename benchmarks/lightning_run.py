@@ -109,10 +109,10 @@ def main() -> None:
             *normalise,
         ]
     )
-    loader = Watched(Tensors(train.images, train.labels, transform), batch_size=recipe.batch_size, shuffle=True)
+    loader = Watched(Tensors(train.images.read(), train.labels, transform), batch_size=recipe.batch_size, shuffle=True)
     loader.run = run
     network = build(recipe.model, (channels, height, width), len(facts.classes))
-    initialise(network, v2.Compose(normalise)(torch.from_numpy(train.images[:5000]).permute(0, 3, 1, 2)))
+    initialise(network, v2.Compose(normalise)(torch.from_numpy(train.images.read()[:5000]).permute(0, 3, 1, 2)))
     module = Classifier(network, recipe, told.epochs)
     trainer = lightning.Trainer(
         max_epochs=told.epochs,

@@ -9,7 +9,8 @@ from typing import Any
 from contender import Batch, Contender, options
 from torch import nn
 
-from intaglio.data.batches import for_scoring, for_training, normaliser
+from intaglio.data.batches import for_scoring, normaliser
+from intaglio.data.shuffled import for_training
 from intaglio.data.store import open_prepared
 from intaglio.models.build import build, initialise
 from intaglio.params.compute import Compute
@@ -74,9 +75,11 @@ def main() -> None:
     # From here on as in the step.
     prepared, machine = open_prepared(told.data), use(compute, told.seed)
     facts, normalise = prepared.facts, normaliser(prepared)
-    _, height, width, channels = prepared.split("train").images.shape
+    height, width, channels = prepared.shape
     size = (height, width)
-    training = for_training(prepared, size, recipe, section="train", seed=told.seed, device=machine.device)
+    training = for_training(
+        prepared, size, recipe, section="train", seed=told.seed, memory=compute.memory, device=machine.device
+    )
     validation = for_scoring(
         prepared, "validation", size, normalise, batch_size=recipe.batch_size, device=machine.device
     )

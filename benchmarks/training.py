@@ -9,6 +9,7 @@ import datetime
 import importlib.util
 import json
 import math
+import signal
 import statistics
 import subprocess
 import sys
@@ -200,6 +201,7 @@ def steps(told: argparse.Namespace, data: Path, seed: int, threads: int) -> list
 
 def main() -> None:
     """Run, print, write."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # as Ctrl-C: no process and no temporary file stays
     told = options()
     try:
         settings = Params(told.params)
