@@ -53,18 +53,19 @@ split after each epoch, in fp32, unchanged images, outside of the clock. The clo
 and counts reading, set-up and compiling, but no scoring. Time to (a)'s accuracy: the end of the first epoch whose test
 accuracy is not below (a)'s after its last epoch with the same seed; nothing is interpolated. Accuracy at (a)'s time:
 after the last epoch that ended within (a)'s training time. Speeds leave set-up out. MFLOP an image: convolutions and
-matrix products, forward and backward, counted by torch.utils.flop_counter on one step. The matmul peak is the median
-of seven products, taken before each round. Time outside the network: what is left of the training time without the
-median time of forward, loss and backward on one batch that is there already, measured right after the run, times the
-number of steps. Time waiting for images: from when a batch is asked for until it is there, measured in the run. Peak
-memory is the process's own (ru_maxrss), the test images with it.
+matrix products, forward and backward, counted by torch.utils.flop_counter on one step. The matmul peak is the fastest
+of seven products before each round and seven after it. Time outside the network: what is left of the training time
+without the median time of forward, loss and backward on one batch that is there already, measured right after the run,
+times the number of steps. Time waiting for images: from when a batch is asked for until it is there, measured in the
+run. Peak memory is the process's own (ru_maxrss), the test images with it.
 """
 STEP_NOTES = """\
-Each number is the median over the seeds; each run is one epoch of ours from first batch to last, changes of the images,
-optimizer and metrics included, in a process of its own. MFLOP an image: convolutions and matrix products, forward and
-backward, counted by torch.utils.flop_counter on one step. The matmul peak is the median of seven products, taken right
-before each run. Time outside the network: what is left of the epoch without the median time of forward, loss and
-backward on one batch that is there already, measured right after the run, times the number of steps.
+Each number is the median over the seeds; each run is one epoch of ours from first batch to last, changes of the
+images, optimizer and metrics included, in a process of its own. MFLOP an image: convolutions and matrix products,
+forward and backward, counted by torch.utils.flop_counter on one step. The matmul peak is the fastest of seven products
+right before each run and seven after it. Time outside the network: what is left of the epoch without the median time
+of forward, loss and backward on one batch that is there already, measured right after the run, times the number of
+steps.
 """
 
 
