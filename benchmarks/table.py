@@ -108,7 +108,8 @@ def derived(records: Sequence[Record]) -> pd.DataFrame:
                 "speed": speed,
                 "flop_image": record["flop"],
                 "flops": flops,
-                "of_bf16": flops / record["peak_bf16"],
+                # Without the instructions bf16 is emulated, a hundred times slower: no measure of anything.
+                "of_bf16": flops / record["peak_bf16"] if record["peak_bf16"] > record["peak_fp32"] else nan,
                 "of_fp32": flops / record["peak_fp32"],
                 "outside": 1 - record["alone"] * record["images"] / training,
                 "waiting_share": record["waiting"] / training,
