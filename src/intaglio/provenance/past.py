@@ -22,7 +22,11 @@ def restore(path: Path, hashes: Hashes) -> bool:
     """Put back the outputs of the run that is written down at `path`; tells whether they were all to be had."""
     if CHOICE not in os.environ or not path.exists():
         return False
-    outputs, cache = json.loads(path.read_text(encoding="utf-8")), Cache()
+    try:
+        outputs = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:  # cut short by a power cut: it is written again
+        return False
+    cache = Cache()
     if not cache.holds(outputs):
         return False
     for output, md5 in outputs.items():
