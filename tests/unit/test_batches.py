@@ -1,7 +1,7 @@
 """Batches of images: what is shuffled and changed, and that it follows from seed and epoch alone."""
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from pixels import Pixels
 from torch import Tensor
 
 from intaglio.data import shuffled
-from intaglio.data.batches import Normaliser, PlainBatches, to_tensor
+from intaglio.data.batches import Mirrored, Normaliser, PlainBatches, to_tensor
 from intaglio.data.shuffled import EpochBatches
 from intaglio.params.recipe import Augment
 
@@ -25,7 +25,7 @@ def numbered(count: int, size: int = 5) -> tuple[Tensor, Tensor]:
 
 
 def batches(images: Tensor, labels: Tensor, **changes: Any) -> EpochBatches:
-    options: dict[str, Any] = {"batch_size": 4, "augment": Augment(shift=0, flip=False), "flip": True, "seed": 0}
+    options: dict[str, Any] = {"batch_size": 4, "augment": Augment(shift=0, flip="none"), "flip": True, "seed": 0}
     options |= {"size": tuple(images.shape[2:]), "memory": 1 << 20}
     return EpochBatches(pixels(images), labels, PLAIN, device=CPU, **(options | changes))
 
@@ -43,11 +43,11 @@ def test_every_image_comes_once_an_epoch_with_its_label_in_batches_of_nearly_equ
 
 
 def test_an_epoch_is_the_same_whenever_it_is_asked_for_and_no_two_are_alike() -> None:
-    given = batches(*numbered(40), augment=Augment(shift=2, flip=True))
+    given = batches(*numbered(40), augment=Augment(shift=2, flip="random"))
     orders = [torch.cat([labels for _, labels in given.epoch(epoch)]).tolist() for epoch in (3, 1, 2, 3)]
     assert orders[0] == orders[3]
     assert all(one != other for one, other in pairwise(orders))
-    again = batches(*numbered(40), augment=Augment(shift=2, flip=True), seed=1)
+    again = batches(*numbered(40), augment=Augment(shift=2, flip="random"), seed=1)
     assert torch.cat([labels for _, labels in again.epoch(3)]).tolist() != orders[0]
 
 
@@ -91,7 +91,7 @@ def test_a_large_set_is_never_in_memory_as_a_whole(monkeypatch: pytest.MonkeyPat
 def test_images_are_shifted_by_every_offset_up_to_the_limit_and_no_further() -> None:
     images = torch.zeros(600, 1, 9, 9, dtype=torch.uint8)
     images[:, :, 4, 4] = 255
-    given = batches(images, torch.zeros(600, dtype=torch.int64), batch_size=600, augment=Augment(shift=2, flip=False))
+    given = batches(images, torch.zeros(600, dtype=torch.int64), batch_size=600, augment=Augment(shift=2, flip="none"))
     ((shifted, _),) = given.epoch(1)
     places = {tuple((image[0] > 0.5).nonzero()[0].tolist()) for image in shifted}
     assert places == {(row, column) for row in range(2, 7) for column in range(2, 7)}
@@ -103,7 +103,7 @@ def test_what_comes_in_at_the_border_is_the_image_mirrored() -> None:
         image.expand(50, 1, 5, 5).contiguous(),
         torch.zeros(50, dtype=torch.int64),
         batch_size=50,
-        augment=Augment(shift=1, flip=False),
+        augment=Augment(shift=1, flip="none"),
     )
     ((shifted, _),) = given.epoch(1)
     padded = np.pad(image[0, 0].numpy(), 1, mode="reflect")
@@ -112,10 +112,17 @@ def test_what_comes_in_at_the_border_is_the_image_mirrored() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "allowed", "mirrored"), [(True, True, True), (True, False, False), (False, True, False)]
+    ("wanted", "allowed", "mirrored"),
+    [
+        ("random", True, True),
+        ("alternating", True, True),
+        ("random", False, False),
+        ("alternating", False, False),
+        ("none", True, False),
+    ],
 )
 def test_half_of_the_images_are_mirrored_where_it_is_wanted_and_the_set_allows_it(
-    wanted: bool, allowed: bool, mirrored: bool
+    wanted: Literal["none", "random", "alternating"], allowed: bool, mirrored: bool
 ) -> None:
     images = torch.zeros(400, 1, 4, 4, dtype=torch.uint8)
     images[:, :, :, 0] = 255
@@ -125,6 +132,31 @@ def test_half_of_the_images_are_mirrored_where_it_is_wanted_and_the_set_allows_i
     ((found, _),) = given.epoch(1)
     share = (found[:, 0, 0, 3] > 0.5).float().mean().item()
     assert 0.4 < share < 0.6 if mirrored else share == 0
+
+
+@pytest.mark.parametrize("memory", [1 << 20, 16 * 50])
+def test_mirrored_in_turns_every_image_is_mirrored_in_every_other_epoch(
+    memory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shuffled, "BLOCK", 16)
+    images = torch.zeros(200, 1, 4, 4, dtype=torch.uint8)
+    images[:, :, :, 0] = 255
+    turns = batches(
+        images, torch.arange(200), batch_size=20, memory=memory, augment=Augment(shift=0, flip="alternating")
+    )
+
+    def mirrored(epoch: int, given: EpochBatches = turns) -> list[bool]:
+        found = {}
+        for shown, labels in given.epoch(epoch):
+            found.update(zip(labels.tolist(), (shown[:, 0, 0, 3] > 0.5).tolist(), strict=True))
+        return [found[image] for image in range(200)]
+
+    first, second = mirrored(1), mirrored(2)
+    assert 70 < sum(first) < 130
+    assert second == [not flipped for flipped in first]
+    assert mirrored(3) == first
+    other = batches(images, torch.arange(200), seed=1, augment=Augment(shift=0, flip="alternating"))
+    assert mirrored(1, other) != first
 
 
 def test_normalised_images_have_the_mean_and_deviation_taken_out_channel_by_channel() -> None:
@@ -146,6 +178,14 @@ def test_scoring_batches_keep_the_order_and_can_be_gone_through_twice() -> None:
     assert (source.most, source.reads) == (3, 6)
 
 
+def test_mirrored_batches_hold_the_mirror_images_and_can_be_gone_through_twice() -> None:
+    images = torch.arange(2 * 3 * 4, dtype=torch.uint8).view(2, 1, 3, 4)
+    given = Mirrored(PlainBatches(pixels(images), torch.tensor([1, 0]), PLAIN, size=(3, 4), batch_size=2, device=CPU))
+    for _ in range(2):
+        ((found, labels),) = given
+        assert torch.equal(found, PLAIN(images.flip(3))) and labels.tolist() == [1, 0]
+
+
 def test_images_of_another_size_are_resized_and_stay_bytes() -> None:
     images = np.full((2, 8, 8, 3), 77, np.uint8)
     resized = to_tensor(images, (28, 20))
@@ -155,6 +195,6 @@ def test_images_of_another_size_are_resized_and_stay_bytes() -> None:
 
 def test_the_sample_for_whitening_is_the_images_without_border_or_change() -> None:
     images, labels = numbered(10)
-    given = batches(images, labels, augment=Augment(shift=2, flip=True))
+    given = batches(images, labels, augment=Augment(shift=2, flip="random"))
     assert torch.equal(given.sample(), PLAIN(images))
     assert torch.equal(given.sample(3), PLAIN(images[:3]))

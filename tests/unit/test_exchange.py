@@ -31,7 +31,7 @@ CARD = Card(
     set="digits",
 )
 PARAMS = """
-compute: {device: cpu, precision: auto, deterministic: true, memory: 64, threads: 2}
+compute: {device: cpu, precision: auto, compile: never, deterministic: true, memory: 64, threads: 2}
 verify: {batch_sizes: [1, 7, 30], max_difference: 0.001, min_agreement: 1.0}
 """
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_training import CPU, Points, recipe
+from test_training import CPU, MUON, Points, recipe
 from torch import nn
 
 from intaglio.errors import UserError
@@ -54,8 +54,9 @@ def look_until(count: int) -> Callable[[], None]:
     [
         {"optimizer": SGD(name="sgd", learning_rate=0.5, momentum=0.9, weight_decay=0.001), "keep": "best"},
         {"optimizer": AdamW(name="adamw", learning_rate=0.2, betas=[0.9, 0.99], weight_decay=0.01), "clip_norm": 0.5},
+        {"optimizer": MUON, "average": 0.3, "clip_norm": 0.5, "keep": "best"},
     ],
-    ids=["sgd", "adamw"],
+    ids=["sgd", "adamw", "muon, averaged"],
 )
 def test_a_run_that_died_goes_on_and_ends_in_the_same_bits(
     tmp_path: Path, minutes: float, died: int, changes: dict[str, Any]

@@ -137,7 +137,7 @@ def test_evaluating_on_data_with_other_classes_is_refused(tmp_path: Path) -> Non
     [
         ({"train__batch_size": 61}, r"train\.batch_size: 61 is more than the 60 training images"),
         (
-            {"train__augment": {"shift": 12, "flip": False}},
+            {"train__augment": {"shift": 12, "flip": "none"}},
             r"train\.augment\.shift: 12 is not smaller than the images' 12",
         ),
         ({"train__epochs": -1}, r"train\.epochs: -1 does not fit"),

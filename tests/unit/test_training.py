@@ -1,5 +1,8 @@
 """The training loop and its parts."""
 
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,14 +13,17 @@ from torch import Tensor, nn
 
 from intaglio.errors import UserError
 from intaglio.params.compute import Compute
-from intaglio.params.recipe import SGD, AdamW, Augment, Recipe, Schedule
+from intaglio.params.recipe import SGD, AdamW, Augment, Muon, Recipe, Schedule
+from intaglio.training.average import averaged
+from intaglio.training.compiled import _problem, compiled
 from intaglio.training.history import COLUMNS, write_history
 from intaglio.training.loop import Run, fit, score
 from intaglio.training.machine import Machine, use
-from intaglio.training.optimizer import optimizer
+from intaglio.training.optimizer import optimizers
 from intaglio.training.schedule import rate
 
 CPU = Machine(torch.device("cpu"), torch.float32)
+MUON = Muon(name="muon", learning_rate=0.2, others_rate=0.5, momentum=0.6, weight_decay=0.001)
 
 
 class Points:
@@ -49,7 +55,8 @@ def recipe(**changes: Any) -> Recipe:
         "schedule": Schedule(warmup=0.2, decay="linear", final=0.0),
         "label_smoothing": 0.0,
         "clip_norm": None,
-        "augment": Augment(shift=0, flip=False),
+        "augment": Augment(shift=0, flip="none"),
+        "average": None,
         "keep": "last",
     }
     return Recipe(**(values | changes))
@@ -70,11 +77,14 @@ def train(network: nn.Module, machine: Machine = CPU, points: Points | None = No
     [
         SGD(name="sgd", learning_rate=0.5, momentum=0.9, weight_decay=0.001),
         AdamW(name="adamw", learning_rate=0.2, betas=[0.9, 0.99], weight_decay=0.01),
+        MUON,
     ],
     ids=lambda config: config.name,
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_the_loop_learns_with_either_optimizer_in_either_precision(config: SGD | AdamW, dtype: torch.dtype) -> None:
+def test_the_loop_learns_with_each_optimizer_in_either_precision(
+    config: SGD | AdamW | Muon, dtype: torch.dtype
+) -> None:
     run = train(learner(), Machine(torch.device("cpu"), dtype), optimizer=config)
     assert [row.epoch for row in run.rows] == [1, 2, 3, 4, 5] and run.rows[-1].step == 20
     assert run.rows[-1].validation_accuracy > 0.95
@@ -143,7 +153,8 @@ def test_the_rate_rises_linearly_and_falls_as_asked() -> None:
 def test_decay_is_kept_off_biases_and_old_layers_learn_more_slowly() -> None:
     network = nn.ModuleDict({"backbone": nn.Linear(2, 3), "head": nn.Linear(3, 2)})
     config = SGD(name="sgd", learning_rate=1.0, momentum=0.9, weight_decay=0.1)
-    groups = optimizer(config, network.named_parameters(), {"backbone": 0.25}).param_groups
+    (only,) = optimizers(config, network.named_parameters(), {"backbone": 0.25})
+    groups = only.param_groups
     found = {(group["peak"], group["weight_decay"], group["params"][0].ndim) for group in groups}
     assert found == {(0.25, 0.1, 2), (0.25, 0.0, 1), (1.0, 0.1, 2), (1.0, 0.0, 1)}
 
@@ -152,8 +163,8 @@ def test_frozen_parameters_are_not_given_to_the_optimizer() -> None:
     network = nn.ModuleDict({"backbone": nn.Linear(2, 3), "head": nn.Linear(3, 2)})
     network["backbone"].requires_grad_(False)
     config = SGD(name="sgd", learning_rate=1.0, momentum=0.9, weight_decay=0.1)
-    groups = optimizer(config, network.named_parameters(), {}).param_groups
-    assert sum(len(group["params"]) for group in groups) == 2
+    (only,) = optimizers(config, network.named_parameters(), {})
+    assert sum(len(group["params"]) for group in only.param_groups) == 2
 
 
 def test_a_history_without_rows_is_a_header(tmp_path: Path) -> None:
@@ -173,10 +184,146 @@ def test_a_device_or_precision_that_is_not_there_is_refused(compute: dict[str, s
         compute["device"] = "mps"
         line = line.replace("cuda", "mps")
     with pytest.raises(UserError, match=line):
-        use(Compute.model_validate({**compute, "deterministic": True, "memory": 64, "threads": 2}), 0)
+        use(
+            Compute.model_validate({**compute, "compile": "never", "deterministic": True, "memory": 64, "threads": 2}),
+            0,
+        )
 
 
 def test_precision_auto_is_fp32_where_short_numbers_are_not_multiplied(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
-    compute = Compute(device="cpu", precision="auto", deterministic=True, memory=64, threads=2)
+    compute = Compute(device="cpu", precision="auto", compile="never", deterministic=True, memory=64, threads=2)
     assert use(compute, 0).dtype is torch.float32
+
+
+def test_muon_has_the_inner_weights_and_sgd_the_rest_with_rates_of_their_own() -> None:
+    network = nn.ModuleDict({"backbone": nn.Conv2d(2, 4, 3), "head": nn.Linear(4, 2)})
+    muon, sgd = optimizers(MUON, network.named_parameters(), {"backbone": 0.25})
+    found = [
+        [(g["peak"], g["weight_decay"], [p.ndim for p in g["params"]]) for g in o.param_groups] for o in (muon, sgd)
+    ]
+    assert found == [[(0.05, 0.001, [2])], [(0.125, 0.0, [1]), (0.5, 0.001, [2]), (0.5, 0.0, [1])]]
+    frozen = network["backbone"].requires_grad_(False)
+    assert len(optimizers(MUON, network.named_parameters(), {})) == 1 and not frozen.weight.requires_grad
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_muon_steps_filters_as_it_does_the_matrix_of_their_rows(layout: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    layer, chosen = nn.Conv2d(3, 8, 3).to(memory_format=layout), {"lr": 0.1, "weight_decay": 0.01}  # type: ignore[call-overload]
+    order = (0, 2, 3, 1) if layout is torch.channels_last else (0, 1, 2, 3)
+    rows = layer.weight.detach().permute(order).flatten(1).clone()
+    (filters,) = optimizers(MUON, [("filters", layer.weight)], {})
+    expected = torch.optim.Muon([{"params": [rows]} | chosen], momentum=MUON.momentum)
+    filters.param_groups[0].update(chosen)
+    for seed in range(3):
+        images = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
+        layer.zero_grad()
+        layer(images).square().sum().backward()
+        # What is done to the gradients before the step, as clipping does, is done for Muon too.
+        nn.utils.clip_grad_norm_([layer.weight], 0.5)
+        assert layer.weight.grad is not None
+        rows.grad = layer.weight.grad.permute(order).flatten(1).clone()
+        filters.step()
+        expected.step()
+        assert torch.equal(layer.weight.detach().permute(order).flatten(1), rows)
+
+
+def test_the_average_is_a_plain_mean_until_its_age_and_exponential_from_then_on() -> None:
+    network = nn.BatchNorm1d(1)
+    kept = averaged(network, share=0.3, steps=10)
+    expected, found = [], []
+    for step in range(6):
+        network.weight.data.fill_(step)
+        network.running_mean.fill_(-step)  # type: ignore[union-attr, operator]
+        network.num_batches_tracked.fill_(step)  # type: ignore[union-attr, operator]
+        kept.update_parameters(network)
+        before = expected[-1] if expected else 0.0
+        expected.append(before + (step - before) / min(step + 1, 3))
+        found.append(kept.module.weight.item())
+        assert kept.module.running_mean.item() == pytest.approx(-expected[-1])
+        assert kept.module.num_batches_tracked.item() == step
+    assert expected[:3] == [0, 0.5, 1] and found == pytest.approx(expected)
+
+
+def test_averaged_weights_are_those_that_are_scored_and_kept() -> None:
+    plain, mean, points = learner(), learner(), Points()
+    rows = train(plain).rows, train(mean, average=0.2).rows
+    assert [row.train_loss for row in rows[0]] == [row.train_loss for row in rows[1]]
+    assert not any(torch.equal(a, b) for a, b in zip(plain.parameters(), mean.parameters(), strict=True))
+    assert score(mean, points, CPU)[0] == pytest.approx(rows[1][-1].validation_loss)
+
+
+def test_a_compiled_network_is_tried_and_then_trains_to_close_results(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "intaglio")
+    plain, fast = learner(), learner()
+    rows = train(plain).rows, train(fast, Machine(torch.device("cpu"), torch.float32, "always")).rows
+    assert "compiled and tried in" in caplog.text
+    assert rows[0][-1].train_loss == pytest.approx(rows[1][-1].train_loss, rel=1e-3)
+    assert all(torch.allclose(a, b, atol=1e-3) for a, b in zip(plain.parameters(), fast.parameters(), strict=True))
+
+
+def test_auto_compiles_nothing_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", None)
+    network = learner()
+    assert compiled(network, nn.CrossEntropyLoss(), Points(), 10**9, Machine(CPU.device, CPU.dtype, "auto")) is network
+
+
+class Wrong(nn.Module):
+    """What a compiler might make of a network."""
+
+    def __init__(self, network: nn.Module, factor: float) -> None:
+        super().__init__()
+        self.network, self.factor = network, factor
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if self.factor == 0:
+            raise RuntimeError("no C++ compiler\nand more")
+        logits: Tensor = self.network(inputs) * self.factor
+        return logits
+
+
+@pytest.mark.parametrize(
+    ("factor", "line"),
+    [
+        (1.5, "gradients differ from the plain one's by 0.[0-9]+ of their norm"),
+        (float("nan"), "differ from the plain one's by nan of their norm"),
+        (0, "torch.compile fails here: RuntimeError: no C\\+\\+ compiler"),
+    ],
+)
+def test_a_compiled_network_that_computes_something_else_is_not_used(
+    factor: float, line: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(torch, "compile", lambda network: Wrong(network, factor))
+    with pytest.raises(UserError, match=rf"^params\.yaml: compute\.compile: .*{line}; use never$"):
+        train(learner(), Machine(CPU.device, CPU.dtype, "always"))
+    # On a GPU, where `auto` would take it, the run goes on with the plain network.
+    gpu = Machine(CPU.device, CPU.dtype, "auto")
+    monkeypatch.setattr("intaglio.training.compiled.PAYS_ON", "cpu")
+    network = learner()
+    assert compiled(network, nn.CrossEntropyLoss(), Points(), 10**9, gpu) is network
+    assert re.search(line, caplog.text)
+    assert compiled(network, nn.CrossEntropyLoss(), Points(), 100, gpu) is network
+
+
+def test_trying_a_compiled_network_leaves_everything_as_it_was() -> None:
+    network = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Dropout(0.5), nn.Linear(4, 2))
+    before, state = {name: value.clone() for name, value in network.state_dict().items()}, torch.get_rng_state()
+    batch = next(iter(Points()))
+    assert _problem(network, network, nn.CrossEntropyLoss(), batch, CPU) is None
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_freed_memory_is_kept_for_the_next_step() -> None:
+    """In a process of its own, because the setting stays: the second and later steps ask the system for nothing."""
+    code = (
+        "import resource, torch\n"
+        "from intaglio.params.compute import Compute; from intaglio.training.machine import use\n"
+        "use(Compute(device='cpu', precision='fp32', compile='never', deterministic=True, memory=64, threads=1), 0)\n"
+        "faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "torch.zeros(64, 1024, 1024); before = faults(); torch.zeros(64, 1024, 1024); print(faults() - before)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(found.stdout) < 100  # of 65,536 pages

@@ -80,6 +80,18 @@ class PlainBatches:
             yield self.normalise(images), self.labels[first:last].to(self.device)
 
 
+class Mirrored:
+    """Batches with every image mirrored left to right; can be gone through again and again."""
+
+    def __init__(self, batches: PlainBatches) -> None:
+        """Take the batches."""
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Floats N×C×H×W and labels N, on the device."""
+        return ((images.flip(3), labels) for images, labels in self.batches)
+
+
 def for_scoring(
     prepared: Prepared,
     split: Literal["validation", "test"],

@@ -63,8 +63,10 @@ class EpochBatches:
             device: where batches are made.
         """
         self.source, self.labels, self.normalise, self.size = images, labels, normalise, size
-        self.shift, self.flip = augment.shift, augment.flip and flip
+        self.shift, self.flip = augment.shift, augment.flip if flip else "none"
         self.seed, self.device, self.count = seed, device, len(labels)
+        # Which images are mirrored in odd epochs when they take turns; in even ones it is the others.
+        self.turns = torch.rand(self.count, generator=_generator(seed, 0)) < 0.5
         self.steps = -(-self.count // batch_size)
         # As torch.tensor_split has it: the first ones are larger by one.
         small, larger = divmod(self.count, self.steps)
@@ -82,8 +84,7 @@ class EpochBatches:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of one epoch from the one at `start` on: floats N×C×H×W and labels N, on the device."""
-        entropy = int(np.random.SeedSequence((self.seed, epoch)).generate_state(1, np.uint64)[0])
-        generator = torch.Generator().manual_seed(entropy >> 1)
+        generator = _generator(self.seed, epoch)
         blocks = self._blocks(generator)
         for group in self.groups:
             count = len(group.places)
@@ -95,6 +96,8 @@ class EpochBatches:
             rows = _cut(blocks, group.places)
             held = self.resident if self.resident is not None else self._hold(rows)
             labels = torch.cat([self.labels[part.start : part.stop] for part in rows]).to(self.device)
+            if self.flip == "alternating":
+                mirrored = torch.cat([self.turns[part.start : part.stop] for part in rows]) ^ (epoch % 2 == 0)
             # Every place where a window of the image's size fits: N×C×(2s+1)×(2s+1)×H×W, a view that copies nothing.
             windows = held.unfold(2, self.size[0], 1).unfold(3, self.size[1], 1)
             for batch in group.batches[max(start - group.batches.start, 0) :]:
@@ -102,7 +105,7 @@ class EpochBatches:
                 chosen = order[self.bounds[batch] - first : self.bounds[batch + 1] - first]
                 index, (down, right) = chosen.to(self.device), offsets[:, chosen].to(self.device)
                 images = windows[index, :, down, right]
-                if self.flip:
+                if self.flip != "none":
                     images = torch.where(mirrored[chosen].to(self.device).view(-1, 1, 1, 1), images.flip(3), images)
                 yield self.normalise(images), labels[index]
             del held, windows  # before the next are read, or memory would hold both
@@ -175,6 +178,11 @@ def for_training(
         memory=memory << 20,
         device=device,
     )
+
+
+def _generator(seed: int, epoch: int) -> torch.Generator:
+    entropy = int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0])
+    return torch.Generator().manual_seed(entropy >> 1)
 
 
 def _cut(blocks: list[range], places: range) -> list[range]:

@@ -14,6 +14,9 @@ class Compute(Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         description="Arithmetic of training; auto is bf16 where the device multiplies it in hardware, else fp32."
     )
+    compile: Literal["auto", "never", "always"] = Field(
+        description="torch.compile for training; auto is for long runs on a GPU, and only when its results hold."
+    )
     deterministic: bool = Field(
         description="Only algorithms that give the same bits each time; false is faster on some GPUs."
     )

@@ -25,7 +25,17 @@ class AdamW(Section):
     weight_decay: float = Field(ge=0, description="Not applied to biases and normalisation.")
 
 
-Optimizer = Annotated[SGD | AdamW, Field(discriminator="name")]
+class Muon(Section):
+    """Each step of a layer's weights made orthogonal; SGD for biases, normalisation and the last layer."""
+
+    name: Literal["muon"]
+    learning_rate: float = Field(gt=0, description="Peak, per step, of what is made orthogonal.")
+    others_rate: float = Field(gt=0, description="Peak, per step, of biases, normalisation and the last layer.")
+    momentum: float = Field(gt=0, lt=1)
+    weight_decay: float = Field(ge=0, description="Not applied to biases and normalisation.")
+
+
+Optimizer = Annotated[SGD | AdamW | Muon, Field(discriminator="name")]
 
 
 class Schedule(Section):
@@ -40,7 +50,10 @@ class Augment(Section):
     """Random changes of the training images, new in every epoch."""
 
     shift: int = Field(ge=0, description="Pixels, at most, in each direction.")
-    flip: bool = Field(description="Mirror half of the images, where the set allows it (not for digits).")
+    flip: Literal["none", "random", "alternating"] = Field(
+        description="Mirror half of the images, where the set allows it (not for digits): chosen anew each epoch, or "
+        "each image in every other epoch."
+    )
 
 
 class Recipe(Section):
@@ -54,4 +67,7 @@ class Recipe(Section):
     label_smoothing: float = Field(ge=0, lt=1)
     clip_norm: Annotated[float, Field(gt=0)] | None = Field(description="Largest norm of a step's gradient, or null.")
     augment: Augment
+    average: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        description="Share of all steps that the weights kept are an average over, or null for the last step's."
+    )
     keep: Literal["last", "best"] = Field(description="Weights kept: the last epoch's, or validation's best.")

@@ -86,6 +86,7 @@ class TestRecord(Score):
 
     fingerprint: str
     calibration_error: Share
+    mirrored: Score | None = None
     precision: dict[str, Share]
     recall: dict[str, Share]
     f1: dict[str, Share]

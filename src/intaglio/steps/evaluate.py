@@ -1,7 +1,8 @@
 """evaluate: a network's answers on the test split, once."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 KEYS = ("compute", "evaluate")
 
@@ -19,10 +20,9 @@ def run(
     """Score a network on the test split."""
     import pandas as pd
 
-    from intaglio.data.batches import Normaliser, for_scoring
+    from intaglio.data.batches import Mirrored, Normaliser, for_scoring
     from intaglio.data.store import open_prepared
     from intaglio.files import write_json, write_text
-    from intaglio.logs import logger
     from intaglio.models.checkpoint import load
     from intaglio.params.compute import Compute
     from intaglio.params.data import Data
@@ -46,12 +46,16 @@ def run(
     normalise = Normaliser(card.mean, card.std)
     batches = for_scoring(prepared, "test", card.shape[1:], normalise, batch_size=how.batch_size, device=machine.device)
     logits, labels = (tensor.numpy() for tensor in predict(network, batches, machine))
+    twice = {}
+    if how.mirror and prepared.facts.flip:
+        again, _ = predict(network, Mirrored(batches), machine)
+        twice = {"mirrored": score.overall((logits + again.numpy()) / 2, labels)}
 
     names = list(card.classes)
     found = score.overall(logits, labels)
     calibration = {"calibration_error": score.calibration_error(logits, labels, how.calibration_bins)}
     made_on = {"fingerprint": in_a_line(fingerprint(machine.device.type, compute.threads))}
-    write_json(scores, found | calibration | score.by_class(logits, labels, names) | made_on)
+    write_json(scores, found | twice | calibration | score.by_class(logits, labels, names) | made_on)
 
     matrix = pd.DataFrame(score.confusion(logits, labels, len(names)), index=names, columns=names)
     write_text(confusion, matrix.to_csv(index_label="actual", lineterminator="\n"))
@@ -64,5 +68,13 @@ def run(
         }
     )
     write_text(predictions, rows.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
+    _say(model, "test accuracy", found)
+    if twice:
+        _say(model, "with mirror images", twice["mirrored"])
+
+
+def _say(model: str, what: str, found: Mapping[str, Any]) -> None:
+    from intaglio.logs import logger
+
     low, high = (100 * found["interval"][end] for end in ("low", "high"))
-    logger.info("%s: test accuracy %.2f %% (95 %%: %.2f to %.2f)", model, 100 * found["accuracy"], low, high)
+    logger.info("%s: %s %.2f %% (95 %%: %.2f to %.2f)", model, what, 100 * found["accuracy"], low, high)

@@ -13,9 +13,11 @@ from tqdm import tqdm
 
 from intaglio.errors import UserError
 from intaglio.params.recipe import Recipe
+from intaglio.training.average import averaged
+from intaglio.training.compiled import compiled
 from intaglio.training.history import Row, summarise
 from intaglio.training.machine import Machine
-from intaglio.training.optimizer import optimizer
+from intaglio.training.optimizer import optimizers
 from intaglio.training.resume import States, random_state, set_random_state
 from intaglio.training.schedule import rate
 
@@ -120,10 +122,12 @@ class _Training:
         self.network, self.training, self.validation = network, training, validation
         self.recipe, self.machine, self.name = recipe, machine, name
         self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-        self.optimizer = optimizer(recipe.optimizer, network.named_parameters(), rates)
+        self.total = recipe.epochs * len(training)
+        self.average = averaged(network, recipe.average, self.total) if recipe.average is not None else None
+        self.forward = compiled(network, self.loss, training.epoch(1), self.total, machine)
+        self.optimizers = optimizers(recipe.optimizer, network.named_parameters(), rates)
         self.scaler = machine.scaler()
         self.weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        self.total = recipe.epochs * len(training)
         self.rows: list[Row] = []
         self.kept_epoch, self.best_accuracy = recipe.epochs, -1.0
         self.best_weights: dict[str, Tensor] | None = None
@@ -139,7 +143,8 @@ class _Training:
         """Everything that changes from step to step, as tensors and plain values."""
         return {
             "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "average": self.average.state_dict() if self.average is not None else None,
             "scaler": self.scaler.state_dict(),
             "random": random_state(self.machine.device),
             "rows": [asdict(row) for row in self.rows],
@@ -150,7 +155,10 @@ class _Training:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state_dict`, which may lie on the CPU."""
         self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         self.scaler.load_state_dict(state["scaler"])
         set_random_state(state["random"])
         self.rows = [Row(**row) for row in state["rows"]]
@@ -173,7 +181,7 @@ class _Training:
 
         seconds = time.monotonic() - start
         speed = (self.seen - seen_before) / seconds
-        validation_loss, validation_accuracy = score(self.network, self.validation, self.machine)
+        validation_loss, validation_accuracy = score(self.learned, self.validation, self.machine)
         row = Row(
             epoch=epoch,
             step=epoch * steps,
@@ -187,29 +195,33 @@ class _Training:
         _say(self.name, row, epochs, speed, self.seen / speed * (epochs - epoch))
         if self.recipe.keep == "best" and validation_accuracy > self.best_accuracy:
             self.kept_epoch, self.best_accuracy = epoch, validation_accuracy
-            self.best_weights = {key: value.clone() for key, value in self.network.state_dict().items()}
+            self.best_weights = {key: value.clone() for key, value in self.learned.state_dict().items()}
         self.rows.append(row)
         self._begin_epoch()
 
     def _step(self, inputs: Tensor, labels: Tensor) -> None:
         share = rate(self.recipe.schedule, len(self.rows) * len(self.training) + self.done, self.total)
-        for group in self.optimizer.param_groups:
+        for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
             group["lr"] = group["peak"] * share
-        self.optimizer.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         parts = self.recipe.accumulate
         for part, wanted in zip(inputs.chunk(parts), labels.chunk(parts), strict=True):
             with self.machine.autocast():
-                logits = self.network(part)
+                logits = self.forward(part)
             # Weighted, because the last part may be smaller: the gradient is that of the batch's mean loss.
             loss = self.loss(logits.float(), wanted) * (len(wanted) / len(labels))
             self.scaler.scale(loss).backward()
             self.losses[self.done] += loss.detach() * len(labels)
             self.correct += (logits.detach().argmax(1) == wanted).sum()
-        self.scaler.unscale_(self.optimizer)
+        for optimizer in self.optimizers:
+            self.scaler.unscale_(optimizer)
         limit = self.recipe.clip_norm if self.recipe.clip_norm is not None else float("inf")
         self.norms[self.done] = nn.utils.clip_grad_norm_(self.weights, limit)
-        self.scaler.step(self.optimizer)
+        for optimizer in self.optimizers:
+            self.scaler.step(optimizer)
         self.scaler.update()
+        if self.average is not None:
+            self.average.update_parameters(self.network)
         self.seen += len(labels)
         self.done += 1
 
@@ -226,10 +238,17 @@ class _Training:
     def _learning_rate(self, step: int) -> float:
         return self.recipe.optimizer.learning_rate * rate(self.recipe.schedule, step, self.total)
 
+    @property
+    def learned(self) -> nn.Module:
+        """The network with the weights that would be kept if this were the end."""
+        if self.average is None:
+            return self.network
+        module: nn.Module = self.average.module
+        return module
+
     def result(self) -> Run:
         """The rows; the network gets the weights that are to be kept."""
-        if self.best_weights is not None:
-            self.network.load_state_dict(self.best_weights)
+        self.network.load_state_dict(self.best_weights or self.learned.state_dict())
         return Run(self.rows, self.kept_epoch)
 
 

@@ -1,8 +1,10 @@
 """The machine that a step computes on: device, arithmetic, threads, and the same result every time."""
 
+import ctypes
 import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import nn
@@ -10,15 +12,19 @@ from torch import nn
 from intaglio.errors import UserError
 from intaglio.params.compute import Compute
 
+# Names of glibc's malloc.h for what mallopt(3) sets.
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A device, and the type that its matrices are multiplied in while training."""
+    """A device, the type that its matrices are multiplied in while training, and whether networks are compiled."""
 
     device: torch.device
     dtype: torch.dtype
+    compile: Literal["auto", "never", "always"] = "never"
 
     def autocast(self) -> AbstractContextManager[None]:
         """Mixed precision: weights stay fp32, convolutions and products are done in `dtype`."""
@@ -49,8 +55,21 @@ def use(compute: Compute, seed: int) -> Machine:
     torch.use_deterministic_algorithms(compute.deterministic)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.manual_seed(seed)
+    _keep_freed_memory()
     device = _device(compute.device)
-    return Machine(torch.device(device), DTYPES[_precision(compute.precision, device)])
+    return Machine(torch.device(device), DTYPES[_precision(compute.precision, device)], compute.compile)
+
+
+def _keep_freed_memory() -> None:
+    """Have the C library keep the memory that is freed, for the next step asks for the same again.
+
+    By default glibc gives large pieces back to the system at once and gets them anew, page by page and filled with
+    zeros: a fifth of a step of a small network, measured on a CPU. Other C libraries are left as they are.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, -1)
 
 
 def _device(wanted: str) -> str:
