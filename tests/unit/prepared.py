@@ -7,7 +7,9 @@ import numpy as np
 from intaglio.data.store import Facts, Split, write
 
 
-def write_prepared(path: Path, *, size: int = 12, channels: int = 1, classes: int = 3, train: int = 60) -> Path:
+def write_prepared(
+    path: Path, *, size: int = 12, channels: int = 1, classes: int = 3, train: int = 60, flip: bool = False
+) -> Path:
     random = np.random.default_rng(0)
     splits, first = {}, 0
     for name, count in (("train", train), ("validation", 30), ("test", 30)):
@@ -17,7 +19,7 @@ def write_prepared(path: Path, *, size: int = 12, channels: int = 1, classes: in
             image[2:6, 3 * label : 3 * label + 3] += 150
         splits[name] = Split(images, labels, np.arange(first, first + count, dtype=np.int64))
         first += count
-    facts = Facts("digits", tuple(f"class {n}" for n in range(classes)), False, (0.2,) * channels, (0.2,) * channels)
+    facts = Facts("digits", tuple(f"class {n}" for n in range(classes)), flip, (0.2,) * channels, (0.2,) * channels)
     path.parent.mkdir(parents=True, exist_ok=True)
     write(path, facts, splits)
     return path

@@ -302,6 +302,14 @@ def test_the_facts_are_the_catalogues_and_the_moments_of_the_training_images(fil
     assert prepared.facts.std == pytest.approx(images.std(axis=(0, 1, 2)), abs=1e-12)
 
 
+@pytest.mark.parametrize(("start", "stop"), [(-1, 2), (3, 2), (0, 10**6), (10**6, None)])
+def test_images_beyond_a_split_are_not_read_from_what_lies_behind_it(files, start, stop):
+    images = run(files).split("train").images
+    assert len(images.read(0, images.shape[0])) == images.shape[0] and len(images.read(2, 2)) == 0
+    with pytest.raises(ValueError, match=f"images {start} to"):
+        images.read(start, stop)
+
+
 def test_a_channel_that_never_changes_has_a_deviation_that_can_be_divided_by():
     images = np.zeros((4, 2, 2, 2), np.uint8)
     images[..., 1] = 51

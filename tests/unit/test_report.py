@@ -321,6 +321,17 @@ def test_the_summary_compares_fine_tuning_with_scratch_and_pytorch_with_onnx(cha
     assert {len(bars) for bars in tables} == {10, 8}
 
 
+def test_answers_with_mirror_images_stand_in_rows_of_their_own(fresh: Chain) -> None:
+    test = {"images": 36, "accuracy": 0.9375, "loss": 0.25, "interval": {"low": 0.91, "high": 0.96}}
+    fresh.edit_json("base.test.json", _put(test, "mirrored"))
+    page, summary, _ = fresh.report()
+    assert (
+        "| base, mirror images too | base_set | 300 | 4 | 36 | **93.75 %** | 91.00 % to 96.00 % |" in summary.decode()
+    )
+    assert "base, mirror images too base_set 36 93.75 % 91.00 % to 96.00 %" in Page(page).text
+    assert "fine-tuned, mirror images too" not in summary.decode()
+
+
 def test_the_epochs_of_all_runs_stand_in_one_long_table(chain: Chain) -> None:
     with chain.outputs[2].open() as file:
         rows = list(csv.DictReader(file))

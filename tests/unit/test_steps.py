@@ -93,6 +93,24 @@ def test_a_checkpoint_scores_what_the_run_said(tmp_path: Path) -> None:
     assert set(scores["recall"]) == {"class 0", "class 1", "class 2"}
 
 
+@pytest.mark.parametrize(("allowed", "wanted"), [(True, True), (False, True), (True, False)])
+def test_mirror_images_are_scored_beside_the_plain_ones_where_wanted_and_allowed(
+    tmp_path: Path, allowed: bool, wanted: bool
+) -> None:
+    data = write_prepared(tmp_path / "data.safetensors", flip=allowed)
+    base = run_train(tmp_path, data, train__epochs=20, train__augment={"shift": 0, "flip": "none"})
+    outputs = {name: tmp_path / name for name in ("scores", "confusion", "predictions")}
+    chosen = settings(tmp_path, evaluate__mirror=wanted)
+    evaluate.run(params=chosen, model="base", checkpoint=base, data=data, **outputs)
+    scores, rows = read(outputs["scores"]), pd.read_csv(outputs["predictions"])
+    # The plain accuracy and the predictions stay those of the network alone.
+    assert scores["accuracy"] == pytest.approx((rows.label == rows.prediction).mean(), abs=1e-6)
+    assert ("mirrored" in scores) == (allowed and wanted)
+    if allowed and wanted:
+        # The squares' places tell the classes, so a mirror image misleads a network that has seen none.
+        assert scores["mirrored"]["images"] == 30 and scores["mirrored"]["loss"] > scores["loss"]
+
+
 def test_finetuning_takes_other_classes_channels_and_sizes(tmp_path: Path) -> None:
     base = run_train(tmp_path, write_prepared(tmp_path / "base_data", size=12))
     target = write_prepared(tmp_path / "target_data", size=16, channels=3, classes=4, train=40)

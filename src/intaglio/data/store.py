@@ -56,8 +56,15 @@ class Images:
     shape: tuple[int, int, int, int]  # N x H x W x C
 
     def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """The images from `start` up to `stop`, uint8 N x H x W x C."""
+        """The images from `start` up to `stop`, uint8 N x H x W x C.
+
+        Raises:
+            ValueError: the split has no such images.
+        """
         stop = self.shape[0] if stop is None else stop
+        if not 0 <= start <= stop <= self.shape[0]:
+            # Beyond lie another split's bytes: they would be taken for images of this one.
+            raise ValueError(f"{self.path}: images {start} to {stop} of {self.shape[0]}")
         each = math.prod(self.shape[1:])
         values = np.fromfile(self.path, np.uint8, (stop - start) * each, offset=self.offset + start * each)
         return values.reshape(stop - start, *self.shape[1:])

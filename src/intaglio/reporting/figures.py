@@ -87,7 +87,7 @@ def curves(runs: Sequence[Curve], metric: str, title: str) -> Picture:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_xlabel("epoch")
         if metric == "accuracy":
-            axes.yaxis.set_major_formatter(_percent)
+            axes.yaxis.set_major_formatter(in_percent)
         if metric == "loss" and _far_apart(
             [run.epochs[f"{part}_loss"] for run in runs for part in ("train", "validation")]
         ):
@@ -100,7 +100,7 @@ def curves(runs: Sequence[Curve], metric: str, title: str) -> Picture:
             axes.set_ylim(bottom=0)
         axes.figure.legend(loc="outside upper left", ncols=2, borderaxespad=0.2)
 
-    return _picture(draw, (4.8, 3.3), f"{title} by epoch: {', '.join(run.name for run in runs)}")
+    return picture(draw, (4.8, 3.3), f"{title} by epoch: {', '.join(run.name for run in runs)}")
 
 
 def reliability(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], bins: int, name: str) -> Picture:
@@ -123,12 +123,12 @@ def reliability(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_
         for bar, size in zip(bars, count[used], strict=True):
             bar.set_alpha(1.0 if size >= FEW else 0.35)
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="predictions that are right")
-        axes.xaxis.set_major_formatter(_percent)
-        axes.yaxis.set_major_formatter(_percent)
+        axes.xaxis.set_major_formatter(in_percent)
+        axes.yaxis.set_major_formatter(in_percent)
         axes.set_axisbelow(True)
         axes.figure.legend(loc="outside upper left", borderaxespad=0.2)
 
-    return _picture(draw, (4.8, 3.9), f"Share of right predictions by confidence: {name}")
+    return picture(draw, (4.8, 3.9), f"Share of right predictions by confidence: {name}")
 
 
 def heatmap(shares: npt.NDArray[np.float64], name: str) -> Picture:
@@ -149,7 +149,7 @@ def heatmap(shares: npt.NDArray[np.float64], name: str) -> Picture:
         bar.ax.set_yticklabels(["0 %", "1 %", "10 %", "25 %", "50 %", "100 %"])
         bar.outline.set_visible(False)
 
-    return _picture(draw, (5.4, 4.6), f"Confusion matrix: {name}")
+    return picture(draw, (5.4, 4.6), f"Confusion matrix: {name}")
 
 
 def _far_apart(series: Sequence["pd.Series[float]"]) -> bool:
@@ -158,12 +158,13 @@ def _far_apart(series: Sequence["pd.Series[float]"]) -> bool:
     return bool(lowest > 0 and 10 * lowest < highest)
 
 
-def _percent(share: float, _position: float) -> str:
+def in_percent(share: float, _position: float) -> str:
     """A tick's label."""
     return f"{100 * share:.4g} %"
 
 
-def _picture(draw: Callable[[Axes, Theme], None], size: tuple[float, float], text: str) -> Picture:
+def picture(draw: Callable[[Axes, Theme], None], size: tuple[float, float], text: str) -> Picture:
+    """What is drawn into axes with a theme, in both themes; `size` is in inches, `text` says what there is to see."""
     return Picture(_svg(draw, LIGHT, size), _svg(draw, DARK, size), text)
 
 

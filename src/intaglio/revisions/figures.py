@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
-from intaglio.reporting.figures import Picture, Theme, _percent, _picture
+from intaglio.reporting.figures import Picture, Theme, in_percent, picture
 
 # More lines than this say no more, and make the page slow.
 MOST_LINES = 20
@@ -45,10 +45,10 @@ def overlay(tables: Mapping[str, pd.DataFrame], metric: str, share: bool, title:
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         if share:
-            axes.yaxis.set_major_formatter(_percent)
+            axes.yaxis.set_major_formatter(in_percent)
         axes.figure.legend(loc="outside upper left", ncols=2, borderaxespad=0.2)
 
-    return _picture(draw, (4.8, 3.3), f"{title} by epoch: {names[0]} to {names[-1]}")
+    return picture(draw, (4.8, 3.3), f"{title} by epoch: {names[0]} to {names[-1]}")
 
 
 def history(names: Sequence[str], values: Sequence[float], share: bool, title: str) -> Picture:
@@ -71,6 +71,6 @@ def history(names: Sequence[str], values: Sequence[float], share: bool, title: s
         axes.set_xticklabels([names[place] for place in ticks], rotation=30, ha="right", rotation_mode="anchor")
         axes.set_xlim(-0.4, len(names) - 0.6)
         if share:
-            axes.yaxis.set_major_formatter(_percent)
+            axes.yaxis.set_major_formatter(in_percent)
 
-    return _picture(draw, (4.8, 2.7), f"{title}: {names[0]} to {names[-1]}")
+    return picture(draw, (4.8, 2.7), f"{title}: {names[0]} to {names[-1]}")
