@@ -20,8 +20,9 @@ from torchvision.transforms import v2
 from intaglio.data.store import open_prepared
 from intaglio.models.build import build, initialise
 from intaglio.params.reader import Params
+from intaglio.params.recipe import SGD, Muon
 from intaglio.params.train import Train
-from intaglio.training.optimizer import optimizer
+from intaglio.training.optimizer import optimizers
 from intaglio.training.schedule import rate
 
 
@@ -69,9 +70,12 @@ class Classifier(lightning.LightningModule):
         return loss
 
     def configure_optimizers(self) -> dict[str, Any]:
-        """Ours: the rate changes with every step."""
-        steps = int(self.trainer.estimated_stepping_batches)
-        chosen = optimizer(self.recipe.optimizer, self.network.named_parameters(), {})
+        """Ours: the rate changes with every step. With Muon there are two optimizers, which Lightning takes only from
+        modules that write the loop themselves: then SGD learns all, at the rate of Muon's other parameters."""
+        steps, config = int(self.trainer.estimated_stepping_batches), self.recipe.optimizer
+        if isinstance(config, Muon):
+            config = SGD(name="sgd", learning_rate=config.others_rate, momentum=0.9, weight_decay=0.0005)
+        (chosen,) = optimizers(config, self.network.named_parameters(), {})
         schedule = LambdaLR(chosen, lambda step: rate(self.recipe.schedule, min(step, steps - 1), steps))
         return {"optimizer": chosen, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -100,7 +104,7 @@ def main() -> None:
     prepared = open_prepared(told.data)
     facts, train = prepared.facts, prepared.split("train")
     height, width, channels = train.images.shape[1:]
-    shift, flip = recipe.augment.shift, recipe.augment.flip and facts.flip
+    shift, flip = recipe.augment.shift, recipe.augment.flip != "none" and facts.flip
     normalise = [v2.ToDtype(torch.float32, scale=True), v2.Normalize(facts.mean, facts.std)]
     transform = v2.Compose(
         [

@@ -1,0 +1,136 @@
+"""What each part of a recipe is worth: trained with it, and with one part left out at a time, over several seeds.
+
+`python benchmarks/recipe.py --help`. Runs are `intaglio train` and `intaglio evaluate` in folders of their own. Several
+run side by side with a thread each, which does not change what they learn in any way that chance does not.
+"""
+
+import argparse
+import copy
+import json
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from ruamel.yaml import YAML
+
+yaml = YAML(typ="safe")
+WHOLE = "the whole recipe"
+
+
+def options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="images as `intaglio prepare` wrote them")
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="all settings (%(default)s)")
+    parser.add_argument("--recipe", type=Path, help="a file of sections or keys that replace those")
+    parser.add_argument("--without", type=Path, help="a file of LABEL: {dotted.key: value, …}, a variant each")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="changes for all runs")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--side-by-side", type=int, default=2, help="runs at a time (%(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="of each run (%(default)s)")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="a CSV file with a row for each run; goes on if there"
+    )
+    return parser.parse_args()
+
+
+def put(settings: dict[str, Any], key: str, value: Any) -> None:
+    """Set a dotted key."""
+    *path, last = key.split(".")
+    for part in path:
+        settings = settings[part]
+    settings[last] = value
+
+
+def merge(settings: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Put mappings into each other; one with a name, which says what its keys are, replaces another whole."""
+    for key, value in changes.items():
+        if isinstance(value, dict) and "name" not in value and isinstance(settings.get(key), dict):
+            merge(settings[key], value)
+        else:
+            settings[key] = value
+
+
+def run(label: str, seed: int, settings: dict[str, Any], data: Path) -> dict[str, Any]:
+    """Train and score once."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        put(settings, "seed", seed)
+        yaml.dump(settings, folder / "params.yaml")
+        _command(folder, "train", data=data, checkpoint="w.safetensors", epochs="e.csv", summary="s.json")
+        outputs = {"scores": "t.json", "confusion": "c.csv", "predictions": "p.csv"}
+        _command(folder, "evaluate", model="base", data=data, checkpoint="w.safetensors", **outputs)
+        told, tested = (json.loads((folder / file).read_text()) for file in ("s.json", "t.json"))
+        log = (folder / "logs" / "train.log").read_text().splitlines()
+    row = {
+        "variant": label,
+        "seed": seed,
+        "epochs": settings["train"]["epochs"],
+        "accuracy": tested["accuracy"],
+        "mirrored": tested.get("mirrored", {}).get("accuracy"),
+        "train_accuracy": told["final"]["train_accuracy"],
+        "seconds": float(log[-1].split()[-2]),  # "… done in 12.3 s"
+    }
+    print(json.dumps(row), file=sys.stderr, flush=True)
+    return row
+
+
+def _command(folder: Path, step: str, **files: object) -> None:
+    told = [text for name, value in files.items() for text in (f"--{name}", str(value))]
+    command = ["intaglio", step, "--params", "params.yaml", *told]
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}\n{done.stderr[-2000:]}")
+
+
+def table(rows: pd.DataFrame) -> str:
+    """Mean and standard deviation over the seeds; the loss is that of the same seed with the whole recipe."""
+    whole = rows[rows["variant"] == WHOLE].set_index("seed")
+    lines = ["| left out | accuracy, % | worth, points | with mirror images, % | s |", "|---|--:|--:|--:|--:|"]
+    for variant, found in rows.groupby("variant", sort=False):
+        found = found.set_index("seed")
+        gains = whole["accuracy"] - found["accuracy"]
+        worth = "" if variant == WHOLE else f"{100 * gains.mean():+.2f} ± {100 * gains.std():.2f}"
+        cells = (variant, _spread(found["accuracy"]), worth, _spread(found["mirrored"]), f"{found.seconds.mean():.0f}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _spread(shares: pd.Series) -> str:
+    return f"{100 * shares.mean():.2f} ± {100 * shares.std():.2f}" if shares.notna().all() else "–"
+
+
+def main() -> None:
+    """Run what is not in the output yet, write after each run, print the table."""
+    told = options()
+    settings: dict[str, Any] = yaml.load(told.params)
+    merge(settings, yaml.load(told.recipe) if told.recipe else {})
+    merge(settings, {"compute": {"device": "cpu", "threads": told.threads}, "evaluate": {"mirror": True}})
+    for text in told.set:
+        key, value = text.split("=", 1)
+        put(settings, key, yaml.load(value))
+    variants = {WHOLE: {}} | (yaml.load(told.without) if told.without else {})
+    rows = pd.read_csv(told.output).to_dict("records") if told.output.exists() else []
+    ready = {(row["variant"], row["seed"]) for row in rows}
+
+    def one(job: tuple[str, int]) -> None:
+        changed = copy.deepcopy(settings)
+        for key, value in variants[job[0]].items():
+            put(changed, key, value)
+        rows.append(run(*job, changed, told.data.resolve()))
+        pd.DataFrame(rows).to_csv(told.output, index=False, float_format="%.6g", lineterminator="\n")
+
+    jobs = [(label, seed) for seed in told.seeds for label in variants if (label, seed) not in ready]
+    with ThreadPoolExecutor(told.side_by_side) as pool:
+        list(pool.map(one, jobs))
+    found = pd.DataFrame(rows)
+    found["order"] = found["variant"].map(list(variants).index)
+    print(table(found.sort_values(["order", "seed"])))
+
+
+if __name__ == "__main__":
+    main()
