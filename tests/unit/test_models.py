@@ -14,7 +14,7 @@ from intaglio.models.network import Network
 from intaglio.models.surgery import adapt_channels, freeze, replace_head
 from intaglio.params.model import ArticleCNN, ArticleMLP, Model, Speednet
 
-SPEEDNET = Speednet(name="speednet", widths=[8, 8, 16])
+SPEEDNET = Speednet(name="speednet", widths=[8, 8, 16], whitening=True)
 CONFIGS: list[Model] = [
     SPEEDNET,
     ArticleCNN(name="article_cnn", filters=4, hidden=8),
@@ -60,6 +60,13 @@ def test_whitening_makes_patches_uncorrelated_and_equally_strong() -> None:
     covariance = values @ values.T / values.shape[1]
     assert torch.allclose(covariance, torch.eye(4), atol=0.05)
     assert not first.weight.requires_grad and first.bias.requires_grad
+
+
+def test_without_whitening_the_first_filters_are_trained() -> None:
+    net = network(Speednet(name="speednet", widths=[8, 8, 16], whitening=False))
+    before = net.backbone[0][0].weight.clone()
+    initialise(net, torch.randn(20, 1, 28, 28))
+    assert torch.equal(net.backbone[0][0].weight, before) and net.backbone[0][0].weight.requires_grad
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
@@ -122,7 +129,7 @@ def test_a_checkpoint_comes_back_as_it_was_and_is_the_same_bytes_twice(tmp_path:
 
 
 def test_a_checkpoint_whose_weights_are_another_networks_is_refused(tmp_path: Path) -> None:
-    save(tmp_path / "wide.safetensors", network(Speednet(name="speednet", widths=[8, 8, 24])), card())
+    save(tmp_path / "wide.safetensors", network(Speednet(name="speednet", widths=[8, 8, 24], whitening=True)), card())
     with pytest.raises(UserError, match=r"wide\.safetensors: backbone\.block3.*not those of the speednet"):
         load(tmp_path / "wide.safetensors")
 

@@ -60,7 +60,7 @@ def test_the_json_schema_for_editors_is_current() -> None:
         ({"train__optimizer__momentun": 0.9}, "train.optimizer.momentun: unknown key; did you mean momentum?"),
         ({"trian": {}}, "trian: unknown key; did you mean train?"),
         ({"data__base__split__tset": 1}, "data.base.split.tset: unknown key; did you mean test?"),
-        ({"train__model__hidden": 3}, "train.model.hidden: unknown key; use one of name, widths"),
+        ({"train__model__groups": 3}, "train.model.groups: unknown key; use one of name, whitening, widths"),
         ({"compute__device": "gpu"}, 'compute.device: "gpu" is not a choice; did you mean cpu?'),
         ({"compute__precision": "bfloat"}, 'compute.precision: "bfloat" is not a choice'),
         (
@@ -76,7 +76,10 @@ def test_the_json_schema_for_editors_is_current() -> None:
         ({"train__epochs": 0}, "train.epochs: 0 does not fit: input should be greater than or equal to 1"),
         ({"train__label_smoothing": 1.0}, "train.label_smoothing: 1.0 does not fit"),
         ({"train__keep": ...}, "train.keep: the key is missing; add it"),
-        ({"train__model": {"name": "speednet", "widths": [1, 2]}}, "train.model.widths: [1, 2] does not fit"),
+        (
+            {"train__model": {"name": "speednet", "widths": [1, 2], "whitening": True}},
+            "train.model.widths: [1, 2] does not fit",
+        ),
         ({"finetune__freeze": "backbon"}, 'finetune.freeze: "backbon" is not a choice; did you mean backbone?'),
         ({"finetune__freeze": 0}, "finetune.freeze: 0 does not fit: input should be greater than or equal to 1"),
         ({"data__base__per_class": 0}, "data.base.per_class: 0 does not fit: input should be greater than"),

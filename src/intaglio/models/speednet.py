@@ -19,7 +19,7 @@ class Whitening(nn.Sequential):
 
     def __init__(self, channels: int) -> None:
         """Twice as many filters as a patch has values: each principal direction, and its negative."""
-        super().__init__(nn.Conv2d(channels, 2 * channels * PATCH**2, PATCH), nn.GELU())
+        super().__init__(*_first(channels))
         self.convolution.weight.requires_grad_(False)
 
     @property
@@ -42,6 +42,10 @@ class Whitening(nn.Sequential):
         # The strongest first; a network adapted to more channels has fewer filters than there are directions.
         filters = scaled.T.reshape(-1, channels, PATCH, PATCH).flip(0)[: self.convolution.out_channels // 2]
         self.convolution.weight.copy_(torch.cat([filters, -filters]))
+
+
+def _first(channels: int) -> tuple[nn.Conv2d, nn.GELU]:
+    return nn.Conv2d(channels, 2 * channels * PATCH**2, PATCH), nn.GELU()
 
 
 class Block(nn.Sequential):
@@ -69,9 +73,10 @@ class GlobalMax(nn.Module):
 
 
 def speednet(config: Speednet, shape: tuple[int, int, int], classes: int) -> Network:
-    """Whitening, three blocks, global max-pooling, linear layer; `shape` is C×H×W."""
+    """Whitening or trained filters of that shape, three blocks, global max-pooling, linear layer; `shape` is C×H×W."""
     channels, height, width = shape
-    blocks: dict[str, nn.Module] = {"whitening": Whitening(channels)}
+    first = {"whitening": Whitening(channels)} if config.whitening else {"filters": nn.Sequential(*_first(channels))}
+    blocks: dict[str, nn.Module] = dict(first)
     side, maps = min(height, width) - PATCH + 1, 2 * channels * PATCH**2
     for number, wide in enumerate(config.widths, start=1):
         blocks[f"block{number}"] = Block(maps, wide, pool=side >= 2)

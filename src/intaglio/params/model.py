@@ -10,10 +10,11 @@ Width = Annotated[int, Field(ge=1)]
 
 
 class Speednet(Section):
-    """A whitened three-block convolutional network."""
+    """A three-block convolutional network."""
 
     name: Literal["speednet"]
     widths: Annotated[list[Width], Field(min_length=3, max_length=3)] = Field(description="Channels of each block.")
+    whitening: bool = Field(description="Fixed first filters that whiten the training images, or trained ones.")
 
 
 class ArticleCNN(Section):
