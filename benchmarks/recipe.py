@@ -26,7 +26,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="images as `intaglio prepare` wrote them")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="all settings (%(default)s)")
-    parser.add_argument("--recipe", type=Path, help="a file of sections or keys that replace those")
+    parser.add_argument("--recipe", type=Path, help="a file of whole sections, in place of those")
     parser.add_argument("--without", type=Path, help="a file of LABEL: {dotted.key: value, …}, a variant each")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="changes for all runs")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -44,15 +44,6 @@ def put(settings: dict[str, Any], key: str, value: Any) -> None:
     for part in path:
         settings = settings[part]
     settings[last] = value
-
-
-def merge(settings: dict[str, Any], changes: dict[str, Any]) -> None:
-    """Put mappings into each other; one with a name, which says what its keys are, replaces another whole."""
-    for key, value in changes.items():
-        if isinstance(value, dict) and "name" not in value and isinstance(settings.get(key), dict):
-            merge(settings[key], value)
-        else:
-            settings[key] = value
 
 
 def run(label: str, seed: int, settings: dict[str, Any], data: Path) -> dict[str, Any]:
@@ -108,8 +99,9 @@ def main() -> None:
     """Run what is not in the output yet, write after each run, print the table."""
     told = options()
     settings: dict[str, Any] = yaml.load(told.params)
-    merge(settings, yaml.load(told.recipe) if told.recipe else {})
-    merge(settings, {"compute": {"device": "cpu", "threads": told.threads}, "evaluate": {"mirror": True}})
+    settings |= yaml.load(told.recipe) if told.recipe else {}
+    settings["compute"] |= {"device": "cpu", "threads": told.threads}
+    settings["evaluate"]["mirror"] = True
     for text in told.set:
         key, value = text.split("=", 1)
         put(settings, key, yaml.load(value))

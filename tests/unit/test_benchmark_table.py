@@ -5,9 +5,12 @@ from math import inf, isnan
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-TABLE = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "table.py"))
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+TABLE = runpy.run_path(str(BENCHMARKS / "table.py"))
+RECIPE = runpy.run_path(str(BENCHMARKS / "recipe.py"))
 
 
 def run(name: str, *epochs: tuple[float, float], seed: int = 0) -> dict[str, Any]:
@@ -49,3 +52,14 @@ def test_the_page_shows_medians_over_seeds_each_held_against_the_same_seed() -> 
     page = TABLE["contenders_page"]("here\n", TABLE["against"](runs, "slow"))
     assert "| test accuracy in the end, % | 60.00 | 60.00 |" in page
     assert "| time to (a)'s accuracy in the end, s | 10.0 | 2.0 |" in page
+
+
+def test_what_is_left_out_is_held_against_the_whole_recipe_with_the_same_seed() -> None:
+    found = [("the whole recipe", 0, 0.90), ("the whole recipe", 1, 0.92), ("no flips", 1, 0.91), ("no flips", 0, 0.88)]
+    rows = pd.DataFrame(found, columns=["variant", "seed", "accuracy"]).assign(
+        mirrored=[0.91, 0.93, None, None], seconds=60
+    )
+    assert RECIPE["table"](rows).splitlines()[2:] == [
+        "| the whole recipe | 91.00 ± 1.41 |  | 92.00 ± 1.41 | 60 |",
+        "| no flips | 89.50 ± 2.12 | +1.50 ± 0.71 | – | 60 |",
+    ]

@@ -19,6 +19,7 @@ from intaglio.training.compiled import _problem, compiled
 from intaglio.training.history import COLUMNS, write_history
 from intaglio.training.loop import Run, fit, score
 from intaglio.training.machine import Machine, use
+from intaglio.training.muon import orthogonal
 from intaglio.training.optimizer import optimizers
 from intaglio.training.schedule import rate
 
@@ -202,31 +203,40 @@ def test_muon_has_the_inner_weights_and_sgd_the_rest_with_rates_of_their_own() -
     found = [
         [(g["peak"], g["weight_decay"], [p.ndim for p in g["params"]]) for g in o.param_groups] for o in (muon, sgd)
     ]
-    assert found == [[(0.05, 0.001, [2])], [(0.125, 0.0, [1]), (0.5, 0.001, [2]), (0.5, 0.0, [1])]]
+    assert found == [[(0.05, 0.001, [4])], [(0.125, 0.0, [1]), (0.5, 0.001, [2]), (0.5, 0.0, [1])]]
     frozen = network["backbone"].requires_grad_(False)
     assert len(optimizers(MUON, network.named_parameters(), {})) == 1 and not frozen.weight.requires_grad
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_muon_steps_filters_as_it_does_the_matrix_of_their_rows(layout: torch.memory_format) -> None:
+@pytest.mark.parametrize("rows", [8, 40])
+def test_muon_does_to_filters_what_pytorchs_own_does_to_matrices(layout: torch.memory_format, rows: int) -> None:
     torch.manual_seed(0)
-    layer, chosen = nn.Conv2d(3, 8, 3).to(memory_format=layout), {"lr": 0.1, "weight_decay": 0.01}  # type: ignore[call-overload]
-    order = (0, 2, 3, 1) if layout is torch.channels_last else (0, 1, 2, 3)
-    rows = layer.weight.detach().permute(order).flatten(1).clone()
-    (filters,) = optimizers(MUON, [("filters", layer.weight)], {})
-    expected = torch.optim.Muon([{"params": [rows]} | chosen], momentum=MUON.momentum)
+    layer, chosen = nn.Conv2d(3, rows, 3).to(memory_format=layout), {"lr": 0.1, "weight_decay": 0.01}  # type: ignore[call-overload]
+    matrix = layer.weight.detach().flatten(1).clone()
+    (filters,) = optimizers(MUON, [("filters", layer.weight)], {}, torch.bfloat16)
+    expected = torch.optim.Muon([{"params": [matrix]} | chosen], momentum=MUON.momentum)
     filters.param_groups[0].update(chosen)
     for seed in range(3):
         images = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
         layer.zero_grad()
         layer(images).square().sum().backward()
-        # What is done to the gradients before the step, as clipping does, is done for Muon too.
-        nn.utils.clip_grad_norm_([layer.weight], 0.5)
         assert layer.weight.grad is not None
-        rows.grad = layer.weight.grad.permute(order).flatten(1).clone()
+        matrix.grad = layer.weight.grad.flatten(1).clone()
         filters.step()
         expected.step()
-        assert torch.equal(layer.weight.detach().permute(order).flatten(1), rows)
+        assert torch.allclose(layer.weight.detach().flatten(1), matrix, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(6, 40), (40, 6), (12, 12)])
+def test_a_step_is_made_nearly_orthogonal_and_keeps_its_directions(shape: tuple[int, int]) -> None:
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    found = orthogonal(matrix, torch.float32)
+    assert torch.linalg.svdvals(found).min() > 0.6 and torch.linalg.svdvals(found).max() < 1.25
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    assert (left.T @ found @ right.T).diagonal().min() > 0.6
+    short = orthogonal(matrix, torch.bfloat16)
+    assert short.dtype is torch.float32 and (short - found).norm() < 0.1 * found.norm()
 
 
 def test_the_average_is_a_plain_mean_until_its_age_and_exponential_from_then_on() -> None:

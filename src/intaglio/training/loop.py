@@ -125,7 +125,7 @@ class _Training:
         self.total = recipe.epochs * len(training)
         self.average = averaged(network, recipe.average, self.total) if recipe.average is not None else None
         self.forward = compiled(network, self.loss, training.epoch(1), self.total, machine)
-        self.optimizers = optimizers(recipe.optimizer, network.named_parameters(), rates)
+        self.optimizers = optimizers(recipe.optimizer, network.named_parameters(), rates, machine.matrices)
         self.scaler = machine.scaler()
         self.weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.rows: list[Row] = []

@@ -30,6 +30,11 @@ class Machine:
         """Mixed precision: weights stay fp32, convolutions and products are done in `dtype`."""
         return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not torch.float32)
 
+    @property
+    def matrices(self) -> torch.dtype:
+        """The type that an optimizer may multiply matrices in: short if that is fast here, and has fp32's range."""
+        return torch.bfloat16 if self.dtype is torch.bfloat16 else torch.float32
+
     def exact(self) -> "Machine":
         """The same device in fp32, for figures that have to hold for the exported network too."""
         return Machine(self.device, torch.float32)

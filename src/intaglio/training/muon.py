@@ -1,38 +1,62 @@
-"""Muon for weights of any shape: PyTorch's own, given each layer's filters as the rows of a matrix.
+"""Muon: momentum whose every step is made orthogonal, so that no direction of a layer learns faster than the others.
 
 Source: K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks",
-https://kellerjordan.github.io/posts/muon/
+https://kellerjordan.github.io/posts/muon/. `torch.optim.Muon` computes the same, but for matrices alone, and always in
+bf16: on processors that cannot multiply it, that takes fifty times as long as fp32.
 """
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-
-class MatrixMuon(torch.optim.Muon):
-    """`torch.optim.Muon` over matrices that share their memory with the weights, and their gradients likewise."""
-
-    def __init__(self, groups: list[dict[str, Any]], momentum: float) -> None:
-        """Take groups as other optimizers do; their weights may have any number of axes from two on."""
-        matrices = [group | {"params": [_share(weight) for weight in group["params"]]} for group in groups]
-        super().__init__(matrices, momentum=momentum)
+# Chosen by its author so that five rounds bring singular values from almost anywhere in 0..1 to between 0.7 and 1.2.
+COEFFICIENTS, ROUNDS = (3.4445, -4.7750, 2.0315), 5
 
 
-def _share(weight: Tensor) -> Tensor:
-    """A matrix with a row for each filter, which has a gradient whenever the weight has one."""
-    matrix = _matrix(weight.detach())
+class Muon(torch.optim.Optimizer):
+    """Over weights with two axes or more, each taken for a matrix with a row for each filter or unit.
 
-    def give(weight: Tensor) -> None:
+    Momentum is Nesterov's, weight decay is decoupled.
+    """
+
+    def __init__(self, groups: Iterable[dict[str, Any]], momentum: float, dtype: torch.dtype) -> None:
+        """Take groups with `lr` and `weight_decay`, and the type that steps are made orthogonal in: bf16 or fp32."""
+        super().__init__(groups, {"momentum": momentum})
+        self.dtype = dtype
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Change the weights that have a gradient."""
+        assert closure is None
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    self._change(weight, **{key: group[key] for key in ("lr", "weight_decay", "momentum")})
+
+    def _change(self, weight: Tensor, lr: float, weight_decay: float, momentum: float) -> None:
         assert weight.grad is not None
-        matrix.grad = _matrix(weight.grad)
+        state = self.state[weight]
+        if not state:
+            state["mean"] = torch.zeros_like(weight.grad)
+        mean = state["mean"].lerp_(weight.grad, 1 - momentum)
+        step = orthogonal(weight.grad.lerp(mean, momentum).flatten(1), self.dtype)
+        rows, columns = step.shape
+        weight.mul_(1 - lr * weight_decay)
+        weight.sub_(step.view(weight.shape), alpha=lr * max(1, rows / columns) ** 0.5)
 
-    weight.register_post_accumulate_grad_hook(give)  # type: ignore[no-untyped-call]
-    return matrix
 
+def orthogonal(matrix: Tensor, dtype: torch.dtype) -> Tensor:
+    """Nearly the orthogonal matrix that is nearest: its singular vectors, its singular values about 1.
 
-def _matrix(tensor: Tensor) -> Tensor:
-    # A view asks for the axes in the order in which they lie in memory: for filters channels last, it is not theirs.
-    strides = tensor.stride()
-    inner = sorted(range(1, tensor.ndim), key=lambda axis: -strides[axis])
-    return tensor.permute(0, *inner).view(len(tensor), -1)
+    Computed in `dtype` by a Newton-Schulz iteration, and given in the matrix's own.
+    """
+    tall = len(matrix) > matrix.shape[1]
+    found = (matrix.T if tall else matrix).to(dtype)
+    found = found / found.norm().clamp(min=1e-7)
+    a, b, c = COEFFICIENTS
+    for _ in range(ROUNDS):
+        square = found @ found.T
+        found = torch.addmm(found, torch.addmm(square, square, square, beta=b, alpha=c), found, beta=a)
+    return (found.T if tall else found).to(matrix.dtype)

@@ -6,14 +6,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from intaglio.params.recipe import SGD, AdamW, Muon
-from intaglio.training.muon import MatrixMuon
+from intaglio.params import recipe
+from intaglio.params.recipe import SGD, AdamW
+from intaglio.training.muon import Muon
 
 Named = Iterable[tuple[str, nn.Parameter]]
 
 
 def optimizers(
-    config: SGD | AdamW | Muon, parameters: Named, rates: Mapping[str, float]
+    config: recipe.Optimizer, parameters: Named, rates: Mapping[str, float], dtype: torch.dtype = torch.float32
 ) -> list[torch.optim.Optimizer]:
     """The optimizers that have the trainable parameters between them: one, or two with Muon.
 
@@ -24,6 +25,7 @@ def optimizers(
         parameters: names and parameters.
         rates: for the first part of a name, the share of the learning rate that such parameters get; others get 1.
             Each group's peak rate stands in its entry `peak`.
+        dtype: what the machine multiplies fast, fp32 or bf16.
     """
     trained = [(name, parameter) for name, parameter in parameters if parameter.requires_grad]
     peak, decay = config.learning_rate, config.weight_decay
@@ -33,14 +35,14 @@ def optimizers(
         case AdamW():
             betas = (config.betas[0], config.betas[1])
             return [torch.optim.AdamW(_groups(trained, rates, peak, decay), betas=betas, fused=True)]
-        case Muon():
+        case recipe.Muon():
             # The last layer is left out, as its author advises: https://kellerjordan.github.io/posts/muon/
             inner = [(name, weight) for name, weight in trained if weight.ndim >= 2 and not name.startswith("head.")]
             names = {name for name, _ in inner}
             others = [(name, parameter) for name, parameter in trained if name not in names]
             found: list[torch.optim.Optimizer] = []
             if inner:
-                found.append(MatrixMuon(_groups(inner, rates, peak, decay), config.momentum))
+                found.append(Muon(_groups(inner, rates, peak, decay), config.momentum, dtype))
             if others:
                 found.append(_sgd(_groups(others, rates, config.others_rate, decay), config.momentum))
             return found
