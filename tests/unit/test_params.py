@@ -53,6 +53,21 @@ def test_the_json_schema_for_editors_is_current() -> None:
     assert path.read_text() == as_json(json_schema()), f"write it anew: python -m intaglio.params.schema > {path}"
 
 
+@pytest.mark.parametrize("recipe", sorted((REPOSITORY / "docs/recipes").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_documented_recipes_fit_in_place_of_the_sections_that_they_name(tmp_path: Path, recipe: Path) -> None:
+    sections = YAML(typ="safe").load(recipe)
+    assert sections.keys() <= DEFAULT.keys()
+    check_settings(written(tmp_path, **sections))
+
+
+def test_what_the_benchmark_leaves_out_of_a_recipe_are_settings(tmp_path: Path) -> None:
+    variants = YAML(typ="safe").load(REPOSITORY / "benchmarks/without.yaml")
+    for changes in variants.values():
+        check_settings(written(tmp_path, **{key.replace(".", "__"): value for key, value in changes.items()}))
+        for key, value in changes.items():
+            assert Params(REPOSITORY / "params.yaml").raw(key) != value
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
