@@ -307,7 +307,7 @@ def test_the_page_shows_the_numbers_that_were_measured(chain: Chain) -> None:
     assert f"{100 * scores['accuracy']:.2f} %" in page.text
     confusion = (chain.metrics / "base.confusion.csv").read_text().splitlines()[1].split(",")
     assert " ".join(confusion) in page.text
-    assert "optimizer.learning_rate 0.1" in page.text
+    assert "optimizer.learning_rate 0.2" in page.text
     assert "download" not in page.text.split("Parameters")[-1]
 
 
