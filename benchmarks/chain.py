@@ -1,4 +1,4 @@
-"""What the whole chain costs besides the steps' own work: `python benchmarks/chain.py [TREE]`.
+"""What the whole chain costs besides the steps' own work, for `workflow.py --chain`.
 
 The commit that is checked out there is cloned and run with one core. A step's own work is the time that its log says,
 less the time that its imports take by themselves; the rest is Snakemake, the interpreter's start and the imports.
@@ -32,9 +32,8 @@ def own(tree: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(tree / "src")}
 
 
-def main() -> None:
-    """Print a table of seconds."""
-    source = Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
+def measure(source: Path) -> None:
+    """Run the commit that is checked out in a tree, and print a table of seconds."""
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder, "clone")
         subprocess.run(["git", "clone", "--quiet", source, tree], check=True)
@@ -54,7 +53,3 @@ def main() -> None:
             print(f"{path.stem:<22}{taken:>8.1f}{known[step]:>9.1f}{taken - known[step]:>8.1f}")
     for name, value in (("work of all steps", work), ("snakemake --cores 1", total), ("ratio", total / work)):
         print(f"{name:<39}{value:>8.2f}")
-
-
-if __name__ == "__main__":
-    main()

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from ruamel.yaml import YAML
 from table import against, contenders_page, curves, derived, machine_lines, steps_page
 
 from intaglio.errors import UserError
@@ -26,6 +27,7 @@ from intaglio.params.compute import Compute
 from intaglio.params.reader import Params
 from intaglio.params.train import Train
 
+yaml = YAML(typ="safe")
 HERE = Path(__file__).parent
 ARTICLE, LIGHTNING, OURS = "(a) the article's script", "(b) PyTorch Lightning", "(c) ours"
 # Ours in the article's time is planned from so many epochs of both; so much of that time is left for what may vary.
@@ -117,6 +119,9 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument("--cifar10", type=Path, help="a folder or zip of train/CLASS/*.jpg and test/CLASS/*.jpg")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="settings of ours (%(default)s)")
+    parser.add_argument(
+        "--cifar10-recipe", type=Path, help="whole sections of settings, in place of those, for CIFAR-10"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="a round each (0 1 2)")
     parser.add_argument("--article-epochs", type=int, default=10, help="(a): %(default)s in the article")
     parser.add_argument("--lightning-epochs", type=int, help="(b): those of the settings; 0 leaves it out")
@@ -146,21 +151,25 @@ def larger(before: dict[str, float], after: dict[str, float]) -> dict[str, float
     return {name: max(flops, after[name]) for name, flops in before.items()}
 
 
-def data_sets(told: argparse.Namespace, folder: Path) -> list[Path]:
-    """Prepared files, named as the sets are."""
-    # A process of its own: what the parent has in memory counts as its children's peak at first.
+def data_sets(told: argparse.Namespace, folder: Path) -> dict[Path, Path]:
+    """Prepared files, named as the sets are, and the settings that ours has for each."""
     fashion = folder / "fashion_mnist"
     fashion.symlink_to(told.prepared.resolve(strict=True))
     if told.cifar10 is None:
-        return [fashion]
-    cifar = folder / "cifar10"
+        return {fashion: told.params}
+    cifar, params = folder / "cifar10", told.params
+    # A process of its own: what the parent has in memory counts as its children's peak at first.
     subprocess.run([sys.executable, HERE / "folders.py", told.cifar10, cifar, told.params], check=True)
-    return [fashion, cifar]
+    if told.cifar10_recipe is not None:
+        params = folder / "params.yaml"
+        yaml.dump(yaml.load(told.params) | yaml.load(told.cifar10_recipe), params)
+    return {fashion: told.params, cifar: params}
 
 
-def one_round(told: argparse.Namespace, data: Path, seed: int, threads: int, epochs: int) -> list[dict[str, Any]]:
+def one_round(told: argparse.Namespace, data: Path, params: Path, seed: int, threads: int) -> list[dict[str, Any]]:
     """All contenders once, with one seed, in turns."""
-    before, common = peak(threads), ("--params", told.params, "--threads", threads)
+    before, common = peak(threads), ("--params", params, "--threads", threads)
+    epochs: int = Params(params).get("train", Train).epochs
     runs: list[Run] = []
 
     def start(label: str, script: str, epochs: int) -> Run:
@@ -169,8 +178,9 @@ def one_round(told: argparse.Namespace, data: Path, seed: int, threads: int, epo
 
     try:
         article = start(ARTICLE, "article.py", told.article_epochs)
-        if told.lightning_epochs:
-            start(LIGHTNING, "lightning_run.py", told.lightning_epochs)
+        lightning = epochs if told.lightning_epochs is None else told.lightning_epochs
+        if lightning:
+            start(LIGHTNING, "lightning_run.py", lightning)
         ours = start(OURS, "ours.py", epochs)
         for count in told.epochs:
             start(f"{OURS}, {count} epoch{'s' * (count > 1)}", "ours.py", count)
@@ -189,12 +199,12 @@ def one_round(told: argparse.Namespace, data: Path, seed: int, threads: int, epo
     return [run.record | peaks for run in runs]
 
 
-def steps(told: argparse.Namespace, data: Path, seed: int, threads: int) -> list[dict[str, Any]]:
+def steps(told: argparse.Namespace, data: Path, params: Path, seed: int, threads: int) -> list[dict[str, Any]]:
     """One epoch of ours at each of the widths that are asked for."""
     found = []
     for widths in told.step:
         before, label = peak(threads), "widths " + "-".join(map(str, widths))
-        common = ("--params", told.params, "--threads", threads, "--widths", *widths)
+        common = ("--params", params, "--threads", threads, "--widths", *widths)
         run = Run(data, label, "ours.py", 1, seed, *common)
         try:
             while not run.ended:
@@ -210,27 +220,23 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # as Ctrl-C: no process and no temporary file stays
     told = options()
     try:
-        settings = Params(told.params)
-        threads, recipe = settings.get("compute", Compute).threads, settings.get("train", Train)
+        threads = Params(told.params).get("compute", Compute).threads
     except UserError as error:
         sys.exit(str(error))
     if not told.prepared.is_file():
         sys.exit(f"{told.prepared}: no such file; make it (make run), or name one with --prepared")
-    if told.lightning_epochs is None:
-        told.lightning_epochs = recipe.epochs
-    if told.lightning_epochs and importlib.util.find_spec("lightning") is None:
+    if told.lightning_epochs != 0 and importlib.util.find_spec("lightning") is None:
         say(
             "(b) is left out: PyTorch Lightning is not installed; get it with "
             "pip install --no-build-isolation --editable '.[bench]'"
         )
         told.lightning_epochs = 0
 
-    heading, found = machine_lines(threads), []
+    heading, found, one = machine_lines(threads), [], steps if told.step else one_round
     with tempfile.TemporaryDirectory() as folder:
-        for data, seed in [(data, seed) for data in data_sets(told, Path(folder)) for seed in told.seeds]:
-            found += (
-                steps(told, data, seed, threads) if told.step else one_round(told, data, seed, threads, recipe.epochs)
-            )
+        sets = data_sets(told, Path(folder))
+        for data, seed in [(data, seed) for data in sets for seed in told.seeds]:
+            found += one(told, data, sets[data], seed, threads)
             table = derived(found) if told.step else against(found, ARTICLE)
             page = steps_page(heading, table) if told.step else contenders_page(heading, table)
             if told.output is not None:  # after each round: the rest may take an hour

@@ -1,14 +1,18 @@
 """How long the workflow tools take when there is nothing to do: `python benchmarks/workflow.py [FINISHED TREE]`.
 
-Each command runs five times, in turns, so that a busy moment does not fall on one of them alone.
+Each command runs five times, in turns, so that a busy moment does not fall on one of them alone. With `--chain`, what
+a whole run costs besides the steps' own work instead.
 """
 
+import argparse
 import os
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import chain
 
 COMMANDS = {
     "snakemake -n": "snakemake --dry-run --cores 1",
@@ -44,9 +48,8 @@ def seconds(name: str, tree: Path) -> float:
     return taken
 
 
-def main() -> None:
+def idle(tree: Path) -> None:
     """Print a table of seconds."""
-    tree = Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for _ in range(RUNS):
         for name, taken in times.items():
@@ -54,6 +57,15 @@ def main() -> None:
     print(f"{'seconds':<16}{'min':>7}{'median':>8}{'max':>7}")
     for name, taken in times.items():
         print(f"{name:<16}{min(taken):>7.2f}{statistics.median(taken):>8.2f}{max(taken):>7.2f}")
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("tree", type=Path, nargs="?", default=Path())
+    parser.add_argument("--chain", action="store_true", help="run the tree's commit in a clone, with one core")
+    told = parser.parse_args()
+    (chain.measure if told.chain else idle)(told.tree.resolve())
 
 
 if __name__ == "__main__":
