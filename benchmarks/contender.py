@@ -102,7 +102,7 @@ class Contender:
     def accuracy(self, network: nn.Module) -> float:
         """The share of test images that are classified correctly, in fp32."""
         assert self.batch is not None
-        before, device = network.training, self.batch[0].device
+        before, device = network.training, next(network.parameters()).device
         size, correct = len(self.batch[1]), 0
         network.eval()
         with torch.autocast(device.type, enabled=False):
@@ -116,7 +116,10 @@ class Contender:
         """Say what the run was; in the same turn the network's operations are counted and timed without the rest."""
         self.pause()
         assert self.batch is not None
-        count = len(self.batch[1])
+        # A library may have moved either from where it trained.
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        images, labels = (tensor.to(device) for tensor in self.batch)
+        network, batch, count = network.to(device), (images, labels), len(labels)
         self._say(
             seconds=self.seconds,
             setup=self.setup,
@@ -126,8 +129,8 @@ class Contender:
             batch=count,
             precision=precision,
             memory=self.memory,
-            flop=operations(network, loss, self.batch) / count,
-            alone=alone(network, loss, self.batch, autocast) / count,
+            flop=operations(network, loss, batch) / count,
+            alone=alone(network, loss, batch, autocast) / count,
         )
 
     def _say(self, **values: Any) -> None:

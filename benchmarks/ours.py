@@ -16,7 +16,7 @@ from intaglio.models.build import build, initialise
 from intaglio.params.compute import Compute
 from intaglio.params.reader import Params
 from intaglio.params.train import Train
-from intaglio.training.loop import fit
+from intaglio.training import loop
 from intaglio.training.machine import DTYPES, use
 
 
@@ -40,23 +40,18 @@ class Watched:
         return self.run.batches(self.training.epoch(*place))
 
 
-class Scored:
-    """Validation batches; `fit` asks for them when an epoch is done, and only then."""
+def give_turns(run: Contender) -> None:
+    """Have `fit` give the turn away when it scores an epoch's network, which is the averaged one if there is one."""
+    score = loop.score
 
-    def __init__(self, validation: Any, run: Contender, network: nn.Module) -> None:
-        """Take what `fit` would be given, and the network that learns."""
-        self.validation, self.run, self.network = validation, run, network
+    def scored(network: nn.Module, *rest: Any) -> tuple[float, float]:
+        run.epoch_done(network)
+        run.pause()
+        found = score(network, *rest)
+        run.resume()
+        return found
 
-    def __getattr__(self, name: str) -> Any:
-        """All else is theirs."""
-        return getattr(self.validation, name)
-
-    def __iter__(self) -> Iterator[Batch]:
-        """Give the turn away, then the batches, outside of the clock."""
-        self.run.epoch_done(self.network)
-        self.run.pause()
-        yield from self.validation
-        self.run.resume()
+    loop.score = scored
 
 
 def main() -> None:
@@ -86,8 +81,8 @@ def main() -> None:
     network = build(recipe.model, (channels, *size), len(facts.classes))
     initialise(network, training.sample())
     machine.place(network)
-    watched, scored = Watched(training, run), Scored(validation, run, network)
-    fit(network, watched, scored, recipe, machine, name="ours", rates={})
+    give_turns(run)
+    loop.fit(network, Watched(training, run), validation, recipe, machine, name="ours", rates={})
     precision = next(name for name, dtype in DTYPES.items() if dtype is machine.dtype)
     run.end(network, nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing), precision, machine.autocast)
 

@@ -6,12 +6,14 @@ run side by side with a thread each, which does not change what they learn in an
 
 import argparse
 import copy
+import hashlib
 import json
 import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pandas as pd
@@ -46,6 +48,12 @@ def put(settings: dict[str, Any], key: str, value: Any) -> None:
     settings[last] = value
 
 
+def digest(settings: dict[str, Any]) -> str:
+    """What tells settings apart in the table of runs, whatever the seed."""
+    told = json.dumps(settings | {"seed": None}, sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
 def run(label: str, seed: int, settings: dict[str, Any], data: Path) -> dict[str, Any]:
     """Train and score once."""
     with tempfile.TemporaryDirectory() as name:
@@ -60,6 +68,7 @@ def run(label: str, seed: int, settings: dict[str, Any], data: Path) -> dict[str
     row = {
         "variant": label,
         "seed": seed,
+        "settings": digest(settings),
         "epochs": settings["train"]["epochs"],
         "accuracy": tested["accuracy"],
         "mirrored": tested.get("mirrored", {}).get("accuracy"),
@@ -105,16 +114,23 @@ def main() -> None:
     for text in told.set:
         key, value = text.split("=", 1)
         put(settings, key, yaml.load(value))
-    variants = {WHOLE: {}} | (yaml.load(told.without) if told.without else {})
+    variants = {WHOLE: settings}
+    for label, changes in (yaml.load(told.without) if told.without else {}).items():
+        variants[label] = copy.deepcopy(settings)
+        for key, value in changes.items():
+            put(variants[label], key, value)
+    digests = {label: digest(chosen) for label, chosen in variants.items()}
     rows = pd.read_csv(told.output).to_dict("records") if told.output.exists() else []
-    ready = {(row["variant"], row["seed"]) for row in rows}
+    foreign = [row for row in rows if digests.get(row["variant"]) != row["settings"]]
+    if foreign:
+        sys.exit(f"{told.output}: {foreign[0]['variant']!r} was run with other settings; choose another file")
+    ready, writing = {(row["variant"], row["seed"]) for row in rows}, Lock()
 
     def one(job: tuple[str, int]) -> None:
-        changed = copy.deepcopy(settings)
-        for key, value in variants[job[0]].items():
-            put(changed, key, value)
-        rows.append(run(*job, changed, told.data.resolve()))
-        pd.DataFrame(rows).to_csv(told.output, index=False, float_format="%.6g", lineterminator="\n")
+        row = run(*job, copy.deepcopy(variants[job[0]]), told.data.resolve())
+        with writing:
+            rows.append(row)
+            pd.DataFrame(rows).to_csv(told.output, index=False, float_format="%.6g", lineterminator="\n")
 
     jobs = [(label, seed) for seed in told.seeds for label in variants if (label, seed) not in ready]
     with ThreadPoolExecutor(told.side_by_side) as pool:

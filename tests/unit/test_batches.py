@@ -76,6 +76,23 @@ def test_a_set_that_is_too_large_comes_in_shuffled_blocks_every_image_once(
         assert torch.equal(rest, orders[0][-len(rest) :]) and len(list(given.epoch(1, start))) == len(given) - start
 
 
+@pytest.mark.parametrize("flip", ["random", "alternating"])
+@pytest.mark.parametrize("memory", [1 << 20, 81 * 60])
+def test_the_rest_of_an_epoch_has_the_images_that_the_whole_epoch_has_there(
+    flip: Literal["random", "alternating"], memory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shuffled, "BLOCK", 16)
+    images = torch.randint(0, 256, (240, 1, 5, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    given = batches(images, torch.arange(240), batch_size=20, memory=memory, augment=Augment(shift=2, flip=flip))
+    assert len(given.groups) == (1 if memory == 1 << 20 else 4)
+    whole = list(given.epoch(2))
+    for start in (0, 1, 5, 7, 11):
+        rest = list(given.epoch(2, start))
+        assert len(rest) == 12 - start
+        for (shown, labels), (expected, numbers) in zip(rest, whole[start:], strict=True):
+            assert torch.equal(shown, expected) and torch.equal(labels, numbers)
+
+
 def test_a_large_set_is_never_in_memory_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shuffled, "BLOCK", 16)
     images, labels = numbered(240)

@@ -111,9 +111,10 @@ def test_mirror_images_are_scored_beside_the_plain_ones_where_wanted_and_allowed
         assert scores["mirrored"]["images"] == 30 and scores["mirrored"]["loss"] > scores["loss"]
 
 
-def test_finetuning_takes_other_classes_channels_and_sizes(tmp_path: Path) -> None:
-    base = run_train(tmp_path, write_prepared(tmp_path / "base_data", size=12))
-    target = write_prepared(tmp_path / "target_data", size=16, channels=3, classes=4, train=40)
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1)])
+def test_finetuning_takes_other_classes_channels_and_sizes(tmp_path: Path, before: int, after: int) -> None:
+    base = run_train(tmp_path, write_prepared(tmp_path / "base_data", size=12, channels=before))
+    target = write_prepared(tmp_path / "target_data", size=16, channels=after, classes=4, train=40)
     run_finetune(tmp_path, base, target)
     tuned, scratch = read(tmp_path / "finetuned.json"), read(tmp_path / "scratch.json")
     assert tuned["train_images"] == 40 and tuned["trainable"] == scratch["trainable"]
@@ -157,6 +158,11 @@ def test_evaluating_on_data_with_other_classes_is_refused(tmp_path: Path) -> Non
         (
             {"train__augment": {"shift": 12, "flip": "none"}},
             r"train\.augment\.shift: 12 is not smaller than the images' 12",
+        ),
+        # 60 images in batches of 20.
+        (
+            {"train__accumulate": 11},
+            r"train\.accumulate: 11 parts of a batch of 20 images leave fewer than 2 in a part",
         ),
         ({"train__epochs": -1}, r"train\.epochs: -1 does not fit"),
     ],

@@ -93,6 +93,16 @@ def test_the_loop_learns_with_each_optimizer_in_either_precision(
     assert all(row.gradient_norm > 0 for row in run.rows)
 
 
+@pytest.mark.parametrize("config", [MUON, SGD(name="sgd", learning_rate=0.001, momentum=0.9, weight_decay=0.0)])
+def test_a_step_whose_gradients_overflow_in_fp16_is_left_out_by_all_optimizers(config: SGD | Muon) -> None:
+    # The scale begins at 65,536 and is halved until nothing overflows.
+    network, points = learner(), Points(scale=100.0)
+    run = train(network, Machine(CPU.device, torch.float16), points, optimizer=config, epochs=8)
+    assert run.rows[-1].validation_accuracy > 0.8
+    assert 0 < run.rows[-1].gradient_norm < float("inf")
+    assert all(parameter.isfinite().all() for parameter in network.parameters())
+
+
 def test_two_runs_from_the_same_start_end_in_the_same_bits() -> None:
     first, second = learner(), learner()
     assert train(first).rows == train(second).rows
@@ -138,8 +148,14 @@ def test_the_best_weights_are_kept_when_asked_for() -> None:
 
 
 def test_label_smoothing_raises_the_training_loss_but_not_the_validation_loss_of_a_sure_network() -> None:
-    plain, smooth = train(learner(), epochs=1), train(learner(), epochs=1, label_smoothing=0.5)
-    assert smooth.rows[0].train_loss > plain.rows[0].train_loss
+    network = learner()
+    train(network)
+    # So small a rate that the network stays the one that it is.
+    still = SGD(name="sgd", learning_rate=1e-12, momentum=0.9, weight_decay=0.0)
+    (plain,) = train(network, epochs=1, optimizer=still).rows
+    (smooth,) = train(network, epochs=1, optimizer=still, label_smoothing=0.5).rows
+    assert smooth.train_loss > 1.5 * plain.train_loss
+    assert smooth.validation_loss == pytest.approx(plain.validation_loss, rel=1e-4)
 
 
 def test_the_rate_rises_linearly_and_falls_as_asked() -> None:
@@ -293,6 +309,18 @@ class Wrong(nn.Module):
         return logits
 
 
+class FailsBackward(nn.Module):
+    """Nothing but an error when the gradient comes by."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        def fail(gradient: Tensor) -> Tensor:
+            raise RuntimeError("no backward")
+
+        given = inputs.clone().requires_grad_()
+        given.register_hook(fail)
+        return given
+
+
 @pytest.mark.parametrize(
     ("factor", "line"),
     [
@@ -316,11 +344,15 @@ def test_a_compiled_network_that_computes_something_else_is_not_used(
     assert compiled(network, nn.CrossEntropyLoss(), Points(), 100, gpu) is network
 
 
-def test_trying_a_compiled_network_leaves_everything_as_it_was() -> None:
+@pytest.mark.parametrize("fails", [False, True])
+def test_trying_a_compiled_network_leaves_everything_as_it_was(fails: bool) -> None:
     network = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Dropout(0.5), nn.Linear(4, 2))
     before, state = {name: value.clone() for name, value in network.state_dict().items()}, torch.get_rng_state()
     batch = next(iter(Points()))
-    assert _problem(network, network, nn.CrossEntropyLoss(), batch, CPU) is None
+    # One that fails does so in its backward pass, when statistics and gradients have changed.
+    other = nn.Sequential(FailsBackward(), network) if fails else network
+    problem = _problem(network, other, nn.CrossEntropyLoss(), batch, CPU)
+    assert (problem == "torch.compile fails here: RuntimeError: no backward") if fails else problem is None
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert torch.equal(torch.get_rng_state(), state)
     assert all(parameter.grad is None for parameter in network.parameters())

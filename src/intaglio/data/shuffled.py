@@ -28,7 +28,7 @@ class Group:
 class EpochBatches:
     """Training batches: every image once an epoch, in an order and with changes that follow from (seed, epoch) alone.
 
-    Batches are as equal in size as can be and at most `batch_size`, so that none is left with a single image.
+    Batches are as equal in size as can be and at most `batch_size`, so that no small rest is left for the last one.
 
     A set that fits into `memory` is read once and shuffled as a whole. Of a larger one, blocks of the file come in a
     new order each epoch; as many as fit are held at a time, and their images are shuffled among each other.
@@ -166,7 +166,7 @@ def for_training(
             f"params.yaml: {section}.augment.shift: {recipe.augment.shift} is not smaller than the images' "
             f"{min(size)} pixels; lower it"
         )
-    return EpochBatches(
+    batches = EpochBatches(
         split.images,
         torch.from_numpy(split.labels),
         normaliser(prepared),
@@ -178,6 +178,14 @@ def for_training(
         memory=memory << 20,
         device=device,
     )
+    smallest = min(last - first for first, last in pairwise(batches.bounds))
+    if smallest < 2 * recipe.accumulate:
+        # Batch normalisation cannot learn from one image.
+        raise UserError(
+            f"params.yaml: {section}.accumulate: {recipe.accumulate} parts of a batch of {smallest} images leave fewer "
+            f"than 2 in a part; lower it, or raise batch_size"
+        )
+    return batches
 
 
 def _generator(seed: int, epoch: int) -> torch.Generator:

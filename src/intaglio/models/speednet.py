@@ -39,8 +39,10 @@ class Whitening(nn.Sequential):
         variances, directions = torch.linalg.eigh(covariance)
         # A direction that hardly varies would be blown up to pure noise; the floor is the published one, relative here.
         scaled = directions / (variances + 5e-4 * variances.max()).sqrt()
-        # The strongest first; a network adapted to more channels has fewer filters than there are directions.
-        filters = scaled.T.reshape(-1, channels, PATCH, PATCH).flip(0)[: self.convolution.out_channels // 2]
+        # The strongest first. A network adapted to more channels has fewer filters than there are directions, one
+        # adapted to fewer channels has more: then the directions are gone through again.
+        chosen = torch.arange(self.convolution.out_channels // 2) % len(scaled)
+        filters = scaled.T.reshape(-1, channels, PATCH, PATCH).flip(0)[chosen]
         self.convolution.weight.copy_(torch.cat([filters, -filters]))
 
 

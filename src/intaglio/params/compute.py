@@ -12,7 +12,8 @@ class Compute(Section):
 
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(description="auto takes cuda, then mps, then cpu.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        description="Arithmetic of training; auto is bf16 where the device multiplies it in hardware, else fp32."
+        description="Arithmetic of training; auto takes what the device multiplies in hardware: bf16, on older GPUs "
+        "fp16, else fp32."
     )
     compile: Literal["auto", "never", "always"] = Field(
         description="torch.compile for training; auto is for long runs on a GPU, and only when its results hold."

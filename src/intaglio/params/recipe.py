@@ -61,7 +61,10 @@ class Recipe(Section):
 
     epochs: int = Field(ge=1, description="Passes over the training images.")
     batch_size: int = Field(ge=2, description="Images a step, at most.")
-    accumulate: int = Field(ge=1, description="Parts that a batch is computed in, their gradients added up.")
+    accumulate: int = Field(
+        ge=1,
+        description="Parts that a batch is computed in, their gradients added up; batch normalisation sees a part.",
+    )
     optimizer: Optimizer
     schedule: Schedule
     label_smoothing: float = Field(ge=0, lt=1)

@@ -1,5 +1,6 @@
 """An average of a network's weights over the last steps, which is often better than the last step's weights."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -13,10 +14,15 @@ def averaged(network: nn.Module, share: float, steps: int) -> AveragedModel:
     The average is exponential, with a mean age of `share` of the steps; until so many have passed it is a plain mean,
     so that the random start is forgotten.
     """
-    return AveragedModel(network, avg_fn=partial(_follow, max(share * steps, 1.0)), use_buffers=True)
+    return AveragedModel(network, multi_avg_fn=partial(_follow, max(share * steps, 1.0)), use_buffers=True)
 
 
-def _follow(age: float, kept: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
-    if not kept.is_floating_point():
-        return now  # how many batches were seen
-    return torch.lerp(kept, now, 1 / min(float(count) + 1, age))
+@torch.no_grad()
+def _follow(age: float, kept: Sequence[Tensor], now: Sequence[Tensor], count: Tensor | int) -> None:
+    # The weight stays a tensor: to read a number would wait for the GPU at each step.
+    weight = 1 / torch.as_tensor(count).add(1.0).clamp(max=age)
+    for mean, new in zip(kept, now, strict=True):
+        if mean.is_floating_point():
+            mean.lerp_(new, weight.to(mean.dtype))
+        else:
+            mean.copy_(new)  # how many batches were seen

@@ -64,15 +64,16 @@ def _problem(network: nn.Module, fast: nn.Module, loss: Loss, batch: Batch, mach
 
 
 def _gradient(module: nn.Module, network: nn.Module, loss: Loss, batch: Batch, machine: Machine) -> Tensor:
-    """The gradient of one batch as one vector, float64; running statistics and random numbers are put back."""
+    """The gradient of one batch as one vector, on the CPU in float64; statistics and random numbers are put back."""
     buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
     devices = [machine.device] if machine.device.type == "cuda" else []
-    with torch.random.fork_rng(devices):
-        with machine.autocast():
-            logits = module(batch[0])
-        loss(logits.float(), batch[1]).backward()  # type: ignore[no-untyped-call]
-    gradient = torch.cat([p.grad.double().flatten() for p in network.parameters() if p.grad is not None])
-    network.zero_grad(set_to_none=True)
-    for buffer, before in buffers:
-        buffer.copy_(before)
-    return gradient
+    try:
+        with torch.random.fork_rng(devices):
+            with machine.autocast():
+                logits = module(batch[0])
+            loss(logits.float(), batch[1]).backward()  # type: ignore[no-untyped-call]
+        return torch.cat([p.grad.cpu().double().flatten() for p in network.parameters() if p.grad is not None])
+    finally:
+        network.zero_grad(set_to_none=True)
+        for buffer, before in buffers:
+            buffer.copy_(before)

@@ -190,7 +190,8 @@ class _Training:
             train_accuracy=self.correct.item() / self.seen,
             validation_loss=validation_loss,
             validation_accuracy=validation_accuracy,
-            gradient_norm=self.norms.mean().item(),
+            # In fp16 the first ones may overflow, which is no step.
+            gradient_norm=self.norms[self.norms.isfinite()].mean().item(),
         )
         _say(self.name, row, epochs, speed, self.seen / speed * (epochs - epoch))
         if self.recipe.keep == "best" and validation_accuracy > self.best_accuracy:
@@ -205,10 +206,10 @@ class _Training:
             group["lr"] = group["peak"] * share
         self.network.zero_grad(set_to_none=True)
         parts = self.recipe.accumulate
-        for part, wanted in zip(inputs.chunk(parts), labels.chunk(parts), strict=True):
+        for part, wanted in zip(inputs.tensor_split(parts), labels.tensor_split(parts), strict=True):
             with self.machine.autocast():
                 logits = self.forward(part)
-            # Weighted, because the last part may be smaller: the gradient is that of the batch's mean loss.
+            # Weighted, because parts may differ by an image: the gradient is that of the batch's mean loss.
             loss = self.loss(logits.float(), wanted) * (len(wanted) / len(labels))
             self.scaler.scale(loss).backward()
             self.losses[self.done] += loss.detach() * len(labels)
@@ -216,9 +217,11 @@ class _Training:
         for optimizer in self.optimizers:
             self.scaler.unscale_(optimizer)
         limit = self.recipe.clip_norm if self.recipe.clip_norm is not None else float("inf")
-        self.norms[self.done] = nn.utils.clip_grad_norm_(self.weights, limit)
-        for optimizer in self.optimizers:
-            self.scaler.step(optimizer)
+        norm = self.norms[self.done] = nn.utils.clip_grad_norm_(self.weights, limit)
+        # The scaler leaves out an optimizer whose own gradients overflow; a step is taken by all of them or by none.
+        if not self.scaler.is_enabled() or norm.isfinite():
+            for optimizer in self.optimizers:
+                self.scaler.step(optimizer)
         self.scaler.update()
         if self.average is not None:
             self.average.update_parameters(self.network)

@@ -58,6 +58,8 @@ def use(compute: Compute, seed: int) -> Machine:
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     torch.set_num_threads(compute.threads)
     torch.use_deterministic_algorithms(compute.deterministic)
+    # Unlike matrix products, cuDNN's fp32 convolutions would be rounded to TF32's 10 bits: fp32 is to mean fp32.
+    torch.backends.cudnn.allow_tf32 = False
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.manual_seed(seed)
     _keep_freed_memory()
@@ -91,7 +93,8 @@ def _precision(wanted: str, device: str) -> str:
     if wanted == "auto":
         match device:
             case "cuda":
-                return "bf16" if torch.cuda.get_device_capability() >= (8, 0) else "fp16"
+                capability = torch.cuda.get_device_capability()
+                return "bf16" if capability >= (8, 0) else "fp16" if capability >= (7, 0) else "fp32"
             case "cpu":
                 return "bf16" if _cpu_multiplies_bf16() else "fp32"
             case _:
