@@ -11,6 +11,7 @@ import resource
 import statistics
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -53,8 +54,10 @@ class Contender:
         mean, std = (facts.mean, facts.std) if normalised else (len(facts.mean) * (0,), len(facts.std) * (1,))
         self.mean, self.std = (torch.tensor(values).view(-1, 1, 1) for values in (mean, std))
         self.seconds, self.waiting, self.setup = 0.0, 0.0, 0.0
-        self.epochs = self.images = self.steps = 0
-        self.batch: Batch | None = None
+        self.epochs = self.steps = 0
+        # For what is measured in the end: by the images' size one whole batch, and how many images had that size.
+        self.kept: dict[torch.Size, Batch] = {}
+        self.counts: Counter[torch.Size] = Counter()
         # Libraries may print; from here on that goes to standard error, and the parent reads lines of JSON alone.
         self.lines = os.fdopen(os.dup(1), "w")
         os.dup2(2, 1)
@@ -82,9 +85,10 @@ class Contender:
         start = time.perf_counter()
         for batch in batches:
             self.waiting += time.perf_counter() - start
-            # One whole batch stays for what is measured in the end.
-            self.batch = self.batch or batch
-            self.images, self.steps = self.images + len(batch[1]), self.steps + 1
+            size = batch[0].shape[1:]
+            self.kept.setdefault(size, batch)
+            self.counts[size] += len(batch[1])
+            self.steps += 1
             yield batch
             start = time.perf_counter()
         self.waiting += time.perf_counter() - start
@@ -101,12 +105,11 @@ class Contender:
     @torch.no_grad()
     def accuracy(self, network: nn.Module) -> float:
         """The share of test images that are classified correctly, in fp32."""
-        assert self.batch is not None
         before, device = network.training, next(network.parameters()).device
-        size, correct = len(self.batch[1]), 0
+        count, correct = len(next(iter(self.kept.values()))[1]), 0
         network.eval()
         with torch.autocast(device.type, enabled=False):
-            for images, labels in zip(*(tensor.split(size) for tensor in self.test), strict=True):
+            for images, labels in zip(*(tensor.split(count) for tensor in self.test), strict=True):
                 normalised = images.float().div_(255).sub_(self.mean).div_(self.std)
                 correct += int((network(normalised.to(device)).argmax(1).cpu() == labels).sum())
         network.train(before)
@@ -115,22 +118,25 @@ class Contender:
     def end(self, network: nn.Module, loss: Loss, precision: str = "fp32", autocast: Autocast = nullcontext) -> None:
         """Say what the run was; in the same turn the network's operations are counted and timed without the rest."""
         self.pause()
-        assert self.batch is not None
         # A library may have moved either from where it trained.
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        images, labels = (tensor.to(device) for tensor in self.batch)
-        network, batch, count = network.to(device), (images, labels), len(labels)
+        network, flop, seconds = network.to(device), 0.0, 0.0
+        for size, (images, labels) in self.kept.items():
+            batch, times = (images.to(device), labels.to(device)), self.counts[size] / len(labels)
+            flop += times * operations(network, loss, batch)
+            seconds += times * alone(network, loss, batch, autocast)
+        images_seen = self.counts.total()
         self._say(
             seconds=self.seconds,
             setup=self.setup,
             waiting=self.waiting,
-            images=self.images,
+            images=images_seen,
             steps=self.steps,
-            batch=count,
+            batch=max(len(labels) for _, labels in self.kept.values()),
             precision=precision,
             memory=self.memory,
-            flop=operations(network, loss, batch) / count,
-            alone=alone(network, loss, batch, autocast) / count,
+            flop=flop / images_seen,
+            alone=seconds / images_seen,
         )
 
     def _say(self, **values: Any) -> None:

@@ -8,13 +8,10 @@ import argparse
 import datetime
 import importlib.util
 import json
-import math
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +27,6 @@ from intaglio.params.train import Train
 yaml = YAML(typ="safe")
 HERE = Path(__file__).parent
 ARTICLE, LIGHTNING, OURS = "(a) the article's script", "(b) PyTorch Lightning", "(c) ours"
-# Ours in the article's time is planned from so many epochs of both; so much of that time is left for what may vary.
-PLANNED_FROM, MARGIN = 3, 0.03
 
 
 class Run:
@@ -57,12 +52,6 @@ class Run:
     def ended(self) -> bool:
         """Whether it has said all."""
         return bool(self.facts)
-
-    @property
-    def typical(self) -> float:
-        """Median seconds of its epochs so far."""
-        ends = [0.0, *(row["seconds"] for row in self.rows)]
-        return statistics.median(after - before for before, after in pairwise(ends))
 
     def turn(self) -> None:
         """Let it train an epoch; after the last one, let it say what it was, and after that do nothing."""
@@ -120,12 +109,17 @@ def options() -> argparse.Namespace:
     parser.add_argument("--cifar10", type=Path, help="a folder or zip of train/CLASS/*.jpg and test/CLASS/*.jpg")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="settings of ours (%(default)s)")
     parser.add_argument(
-        "--cifar10-recipe", type=Path, help="whole sections of settings, in place of those, for CIFAR-10"
+        "--recipe",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("SET", "FILE"),
+        help="whole sections of settings in place of those, for fashion_mnist or cifar10: the first of a set is (b)'s "
+        "and ours, each other one a further run of ours",
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="a round each (0 1 2)")
     parser.add_argument("--article-epochs", type=int, default=10, help="(a): %(default)s in the article")
     parser.add_argument("--lightning-epochs", type=int, help="(b): those of the settings; 0 leaves it out")
-    parser.add_argument("--epochs", type=int, nargs="+", default=[], help="further runs of ours, with so many epochs")
     parser.add_argument(
         "--step",
         type=int,
@@ -151,44 +145,44 @@ def larger(before: dict[str, float], after: dict[str, float]) -> dict[str, float
     return {name: max(flops, after[name]) for name, flops in before.items()}
 
 
-def data_sets(told: argparse.Namespace, folder: Path) -> dict[Path, Path]:
-    """Prepared files, named as the sets are, and the settings that ours has for each."""
+def data_sets(told: argparse.Namespace, folder: Path) -> dict[Path, dict[str, Path]]:
+    """Prepared files, named as the sets are, and the settings of ours for each, by what the run is called."""
     fashion = folder / "fashion_mnist"
     fashion.symlink_to(told.prepared.resolve(strict=True))
-    if told.cifar10 is None:
-        return {fashion: told.params}
-    cifar, params = folder / "cifar10", told.params
-    # A process of its own: what the parent has in memory counts as its children's peak at first.
-    subprocess.run([sys.executable, HERE / "folders.py", told.cifar10, cifar, told.params], check=True)
-    if told.cifar10_recipe is not None:
-        params = folder / "params.yaml"
-        yaml.dump(yaml.load(told.params) | yaml.load(told.cifar10_recipe), params)
-    return {fashion: told.params, cifar: params}
+    files = [fashion]
+    if told.cifar10 is not None:
+        files.append(folder / "cifar10")
+        # A process of its own: what the parent has in memory counts as its children's peak at first.
+        subprocess.run([sys.executable, HERE / "folders.py", told.cifar10, files[-1], told.params], check=True)
+    return {file: settings(told, file.name, folder) or {OURS: told.params} for file in files}
 
 
-def one_round(told: argparse.Namespace, data: Path, params: Path, seed: int, threads: int) -> list[dict[str, Any]]:
+def settings(told: argparse.Namespace, name: str, folder: Path) -> dict[str, Path]:
+    """A set's recipes, each as a whole file of settings."""
+    found = {}
+    for recipe in (Path(file) for wanted, file in told.recipe if wanted == name):
+        path = found[f"{OURS}: {recipe.stem}"] = folder / f"{recipe.stem}.params.yaml"
+        yaml.dump(yaml.load(told.params) | yaml.load(recipe), path)
+    return found
+
+
+def one_round(
+    told: argparse.Namespace, data: Path, ours: dict[str, Path], seed: int, threads: int
+) -> list[dict[str, Any]]:
     """All contenders once, with one seed, in turns."""
-    before, common = peak(threads), ("--params", params, "--threads", threads)
-    epochs: int = Params(params).get("train", Train).epochs
+    before, first = peak(threads), next(iter(ours.values()))
     runs: list[Run] = []
 
-    def start(label: str, script: str, epochs: int) -> Run:
-        runs.append(Run(data, label, script, epochs, seed, *common))
-        return runs[-1]
+    def start(label: str, script: str, epochs: int, params: Path) -> None:
+        runs.append(Run(data, label, script, epochs, seed, "--params", params, "--threads", threads))
 
     try:
-        article = start(ARTICLE, "article.py", told.article_epochs)
-        lightning = epochs if told.lightning_epochs is None else told.lightning_epochs
+        start(ARTICLE, "article.py", told.article_epochs, first)
+        lightning = epochs_of(first) if told.lightning_epochs is None else told.lightning_epochs
         if lightning:
-            start(LIGHTNING, "lightning_run.py", lightning)
-        ours = start(OURS, "ours.py", epochs)
-        for count in told.epochs:
-            start(f"{OURS}, {count} epoch{'s' * (count > 1)}", "ours.py", count)
-        for _ in range(PLANNED_FROM):
-            for run in runs:
-                run.turn()
-        whole = (1 - MARGIN) * told.article_epochs * article.typical
-        start(f"{OURS} in (a)'s time", "ours.py", max(1, math.floor(whole / ours.typical)))
+            start(LIGHTNING, "lightning_run.py", lightning, first)
+        for label, params in ours.items():
+            start(label, "ours.py", epochs_of(params), params)
         while not all(run.ended for run in runs):
             for run in runs:
                 run.turn()
@@ -199,9 +193,15 @@ def one_round(told: argparse.Namespace, data: Path, params: Path, seed: int, thr
     return [run.record | peaks for run in runs]
 
 
-def steps(told: argparse.Namespace, data: Path, params: Path, seed: int, threads: int) -> list[dict[str, Any]]:
+def epochs_of(params: Path) -> int:
+    """As many as the settings have."""
+    recipe: Train = Params(params).get("train", Train)
+    return recipe.epochs
+
+
+def steps(told: argparse.Namespace, data: Path, ours: dict[str, Path], seed: int, threads: int) -> list[dict[str, Any]]:
     """One epoch of ours at each of the widths that are asked for."""
-    found = []
+    found, params = [], next(iter(ours.values()))
     for widths in told.step:
         before, label = peak(threads), "widths " + "-".join(map(str, widths))
         common = ("--params", params, "--threads", threads, "--widths", *widths)

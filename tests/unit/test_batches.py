@@ -1,18 +1,19 @@
 """Batches of images: what is shuffled and changed, and that it follows from seed and epoch alone."""
 
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
 from pixels import Pixels
+from test_training import recipe
 from torch import Tensor
 
 from intaglio.data import shuffled
-from intaglio.data.batches import Mirrored, Normaliser, PlainBatches, to_tensor
+from intaglio.data.batches import Mirrored, Normaliser, PlainBatches, resized, to_tensor
 from intaglio.data.shuffled import EpochBatches
-from intaglio.params.recipe import Augment
+from intaglio.params.recipe import Augment, Recipe
 
 CPU = torch.device("cpu")
 PLAIN = Normaliser((0.0,), (1.0,))
@@ -25,9 +26,9 @@ def numbered(count: int, size: int = 5) -> tuple[Tensor, Tensor]:
 
 
 def batches(images: Tensor, labels: Tensor, **changes: Any) -> EpochBatches:
-    options: dict[str, Any] = {"batch_size": 4, "augment": Augment(shift=0, flip="none"), "flip": True, "seed": 0}
-    options |= {"size": tuple(images.shape[2:]), "memory": 1 << 20}
-    return EpochBatches(pixels(images), labels, PLAIN, device=CPU, **(options | changes))
+    told = {"batch_size": 4} | {name: changes.pop(name) for name in set(changes) & set(Recipe.model_fields)}
+    options: dict[str, Any] = {"size": tuple(images.shape[2:]), "memory": 1 << 20, "flip": True, "seed": 0}
+    return EpochBatches(pixels(images), labels, PLAIN, device=CPU, recipe=recipe(**told), **(options | changes))
 
 
 def pixels(images: Tensor) -> Pixels:
@@ -174,6 +175,20 @@ def test_mirrored_in_turns_every_image_is_mirrored_in_every_other_epoch(
     assert mirrored(3) == first
     other = batches(images, torch.arange(200), seed=1, augment=Augment(shift=0, flip="alternating"))
     assert mirrored(1, other) != first
+
+
+def test_images_grow_over_the_run_in_equal_parts_and_are_what_reducing_whole_ones_gives() -> None:
+    images = torch.randint(0, 256, (30, 1, 12, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    changes: dict[str, Any] = {"batch_size": 10, "epochs": 4, "augment": Augment(shift=2, flip="random")}
+    small, whole = (batches(images, torch.arange(30), resolution=shares, **changes) for shares in ([0.5, 0.75, 1], [1]))
+    found = [tuple(shown.shape[2:]) for epoch in range(1, 5) for shown, _ in small.epoch(epoch)]
+    assert found == [(6, 4)] * 4 + [(9, 6)] * 4 + [(12, 8)] * 4
+    # Across the middle of an epoch, and gone on with from there.
+    for (shown, numbers), (expected, labels) in zip(small.epoch(2), whole.epoch(2), strict=True):
+        assert torch.equal(numbers, labels)
+        assert torch.equal(shown, resized(expected, (shown.shape[2], shown.shape[3])))
+    (_, (again, _)), ((late, _),) = islice(small.epoch(2), 2), islice(small.epoch(2, 1), 1)
+    assert torch.equal(late, again) and late.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_normalised_images_have_the_mean_and_deviation_taken_out_channel_by_channel() -> None:

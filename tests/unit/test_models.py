@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from test_training import recipe
 
 from intaglio.errors import UserError
-from intaglio.models.build import build, initialise
+from intaglio.models.build import build, initialise, refuse_too_small
 from intaglio.models.checkpoint import KEY, Card, load, save
 from intaglio.models.network import Network
+from intaglio.models.speednet import smallest
 from intaglio.models.surgery import adapt_channels, freeze, replace_head
 from intaglio.params.model import ArticleCNN, ArticleMLP, Model, Speednet
 
@@ -46,6 +48,22 @@ def test_the_articles_network_has_the_articles_layers() -> None:
 def test_images_too_small_for_a_network_are_refused() -> None:
     with pytest.raises(UserError, match="article_cnn needs images of 4 pixels"):
         network(ArticleCNN(name="article_cnn", filters=4, hidden=8), (1, 3, 3))
+
+
+@pytest.mark.parametrize("side", [3, 8, 9, 20, 28, 33])
+def test_a_network_learns_from_smaller_images_down_to_the_smallest_that_it_says(side: int) -> None:
+    net, least = network(shape=(1, side, side)), smallest(SPEEDNET, side)
+    assert least <= side and net(torch.randn(2, 1, least, least)).shape == (2, 10)
+    with pytest.raises(RuntimeError):
+        net(torch.randn(2, 1, least - 1, least - 1))
+
+
+@pytest.mark.parametrize(("config", "least"), list(zip(CONFIGS, (9, 28, 28), strict=True)))
+def test_images_that_shrink_below_what_a_network_takes_are_refused(config: Model, least: int) -> None:
+    refuse_too_small(config, 28, recipe(resolution=[least / 28, 1]), "train")
+    line = rf"train\.resolution: .* of 28 pixels are {least - 1}, and {config.name} takes no fewer than {least}"
+    with pytest.raises(UserError, match=line):
+        refuse_too_small(config, 28, recipe(resolution=[(least - 1) / 28, 1]), "train")
 
 
 def test_whitening_makes_patches_uncorrelated_and_equally_strong() -> None:

@@ -165,6 +165,11 @@ def test_evaluating_on_data_with_other_classes_is_refused(tmp_path: Path) -> Non
             r"train\.accumulate: 11 parts of a batch of 20 images leave fewer than 2 in a part",
         ),
         ({"train__epochs": -1}, r"train\.epochs: -1 does not fit"),
+        ({"train__resolution": [1, 0.75]}, r"train\.resolution: \[1, 0\.75\] does not fit: the last part has to be 1"),
+        (
+            {"train__resolution": [0.6, 1]},
+            r"train\.resolution: 0\.6 of 12 pixels are 7, and speednet takes no fewer than 9",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_the_data_are_refused_and_earlier_outputs_stay(

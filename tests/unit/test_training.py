@@ -57,6 +57,7 @@ def recipe(**changes: Any) -> Recipe:
         "label_smoothing": 0.0,
         "clip_norm": None,
         "augment": Augment(shift=0, flip="none"),
+        "resolution": [1.0],
         "average": None,
         "keep": "last",
     }

@@ -48,8 +48,13 @@ def to_tensor(images: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
     tensor = torch.from_numpy(images).permute(0, 3, 1, 2)
     if tuple(tensor.shape[2:]) == size:
         return tensor
-    resized = interpolate(tensor.float(), size, mode="bilinear", antialias=True, align_corners=False)
-    return resized.round().clamp(0, 255).to(torch.uint8)
+    return resized(tensor.float(), size).round().clamp(0, 255).to(torch.uint8)
+
+
+def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Floats N×C×H×W at another size, channels last in memory: bilinear, with anti-aliasing when it reduces."""
+    found = interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
+    return found.contiguous(memory_format=torch.channels_last)
 
 
 class PlainBatches:

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from intaglio.data.batches import Batch, Normaliser, Source, normaliser, to_tensor
+from intaglio.data.batches import Batch, Normaliser, Source, normaliser, resized, to_tensor
 from intaglio.data.store import Prepared
 from intaglio.errors import UserError
-from intaglio.params.recipe import Augment, Recipe
+from intaglio.params.recipe import Recipe
 
 # Images that lie beside each other in the file, and stay together when blocks are shuffled: a read of a megabyte or so.
 BLOCK = 1024
@@ -41,8 +41,7 @@ class EpochBatches:
         normalise: Normaliser,
         *,
         size: tuple[int, int],
-        batch_size: int,
-        augment: Augment,
+        recipe: Recipe,
         flip: bool,
         seed: int,
         memory: int,
@@ -55,19 +54,19 @@ class EpochBatches:
             labels: int64 N.
             normalise: bytes to floats.
             size: H×W that the network takes, larger than the shift.
-            batch_size: images a batch, at most.
-            augment: what is changed at random.
+            recipe: how many images a batch has at most, what is changed at random, and how large the images are when.
             flip: whether the set allows mirroring.
             seed: the run's.
             memory: bytes of images held at a time.
             device: where batches are made.
         """
         self.source, self.labels, self.normalise, self.size = images, labels, normalise, size
-        self.shift, self.flip = augment.shift, augment.flip if flip else "none"
+        self.shift, self.flip = recipe.augment.shift, recipe.augment.flip if flip else "none"
         self.seed, self.device, self.count = seed, device, len(labels)
         # Which images are mirrored in odd epochs when they take turns; in even ones it is the others.
         self.turns = torch.rand(self.count, generator=_generator(seed, 0)) < 0.5
-        self.steps = -(-self.count // batch_size)
+        self.steps = -(-self.count // recipe.batch_size)
+        self.total, self.sizes = recipe.epochs * self.steps, sizes(recipe, size)
         # As torch.tensor_split has it: the first ones are larger by one.
         small, larger = divmod(self.count, self.steps)
         self.bounds = [batch * small + min(batch, larger) for batch in range(self.steps + 1)]
@@ -107,8 +106,13 @@ class EpochBatches:
                 images = windows[index, :, down, right]
                 if self.flip != "none":
                     images = torch.where(mirrored[chosen].to(self.device).view(-1, 1, 1, 1), images.flip(3), images)
-                yield self.normalise(images), labels[index]
+                images, size = self.normalise(images), self._size((epoch - 1) * self.steps + batch)
+                yield images if size == self.size else resized(images, size), labels[index]
             del held, windows  # before the next are read, or memory would hold both
+
+    def _size(self, step: int) -> tuple[int, int]:
+        """H×W of the images at a step of the run: equal parts of it have the sizes in turn."""
+        return self.sizes[min(step * len(self.sizes) // self.total, len(self.sizes) - 1)]
 
     def _group(self, memory: int) -> list[Group]:
         """As many batches together as fit into memory, the same number in each group, one at least."""
@@ -138,6 +142,11 @@ class EpochBatches:
                 held[filled : filled + len(images)] = torch.from_numpy(np.pad(images.numpy(), sides, mode="reflect"))
                 filled += len(images)
         return held.to(self.device, non_blocking=True)
+
+
+def sizes(recipe: Recipe, size: tuple[int, int]) -> list[tuple[int, int]]:
+    """H×W of the training images in each part of a run, for a network of a given input size."""
+    return [(round(share * size[0]), round(share * size[1])) for share in recipe.resolution]
 
 
 def for_training(
@@ -171,8 +180,7 @@ def for_training(
         torch.from_numpy(split.labels),
         normaliser(prepared),
         size=size,
-        batch_size=recipe.batch_size,
-        augment=recipe.augment,
+        recipe=recipe,
         flip=prepared.facts.flip,
         seed=seed,
         memory=memory << 20,

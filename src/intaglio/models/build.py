@@ -5,8 +5,9 @@ from torch import Tensor
 from intaglio.errors import UserError
 from intaglio.models.article import article_cnn, article_mlp
 from intaglio.models.network import Network
-from intaglio.models.speednet import PATCH, Whitening, speednet
+from intaglio.models.speednet import PATCH, Whitening, smallest, speednet
 from intaglio.params.model import ArticleCNN, ArticleMLP, Model, Speednet
+from intaglio.params.recipe import Recipe
 
 
 def build(config: Model, shape: tuple[int, int, int], classes: int) -> Network:
@@ -30,6 +31,22 @@ def build(config: Model, shape: tuple[int, int, int], classes: int) -> Network:
             return article_cnn(config, shape, classes)
         case ArticleMLP():
             return article_mlp(config, shape, classes)
+
+
+def refuse_too_small(config: Model, side: int, recipe: Recipe, section: str) -> None:
+    """Check that a network for images of a given side can learn from smaller ones, where the recipe has them.
+
+    Raises:
+        UserError: it cannot; the article's networks take images of one size only.
+    """
+    least = smallest(config, side) if isinstance(config, Speednet) else side
+    share = min(recipe.resolution)
+    given = round(share * side)
+    if given < least:
+        raise UserError(
+            f"params.yaml: {section}.resolution: {share:g} of {side} pixels are {given}, and {config.name} takes no "
+            f"fewer than {least}; raise it"
+        )
 
 
 def initialise(network: Network, images: Tensor) -> None:

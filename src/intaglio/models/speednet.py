@@ -74,14 +74,24 @@ class GlobalMax(nn.Module):
         return maps.amax((2, 3))
 
 
+def smallest(config: Speednet, side: int) -> int:
+    """The side of the smallest images that a network for images of a given side can take as well."""
+    return (1 << _poolings(config, side)) + PATCH - 1
+
+
+def _poolings(config: Speednet, side: int) -> int:
+    """How many blocks halve the maps: all that find two pixels or more."""
+    return min(len(config.widths), (side - PATCH + 1).bit_length() - 1)
+
+
 def speednet(config: Speednet, shape: tuple[int, int, int], classes: int) -> Network:
     """Whitening or trained filters of that shape, three blocks, global max-pooling, linear layer; `shape` is C×H×W."""
     channels, height, width = shape
     first = {"whitening": Whitening(channels)} if config.whitening else {"filters": nn.Sequential(*_first(channels))}
     blocks: dict[str, nn.Module] = dict(first)
-    side, maps = min(height, width) - PATCH + 1, 2 * channels * PATCH**2
+    maps, poolings = 2 * channels * PATCH**2, _poolings(config, min(height, width))
     for number, wide in enumerate(config.widths, start=1):
-        blocks[f"block{number}"] = Block(maps, wide, pool=side >= 2)
-        side, maps = max(side // 2, 1), wide
+        blocks[f"block{number}"] = Block(maps, wide, pool=number <= poolings)
+        maps = wide
     blocks["pool"] = GlobalMax()
     return Network(blocks, maps, classes)

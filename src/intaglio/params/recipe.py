@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from intaglio.params.section import Section
 
@@ -70,7 +70,17 @@ class Recipe(Section):
     label_smoothing: float = Field(ge=0, lt=1)
     clip_norm: Annotated[float, Field(gt=0)] | None = Field(description="Largest norm of a step's gradient, or null.")
     augment: Augment
+    resolution: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] = Field(
+        description="Side of the training images as a share of their own, for equal parts of the run; 1 in the last."
+    )
     average: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         description="Share of all steps that the weights kept are an average over, or null for the last step's."
     )
     keep: Literal["last", "best"] = Field(description="Weights kept: the last epoch's, or validation's best.")
+
+    @field_validator("resolution")
+    @classmethod
+    def _ends_whole(cls, shares: list[float]) -> list[float]:
+        if shares[-1] != 1:
+            raise ValueError("the last part has to be 1, for whole images are what is scored")
+        return shares

@@ -24,7 +24,7 @@ def run(
     from intaglio.data.shuffled import for_training
     from intaglio.data.store import open_prepared
     from intaglio.files import write_json
-    from intaglio.models.build import build, initialise
+    from intaglio.models.build import build, initialise, refuse_too_small
     from intaglio.models.checkpoint import Card, load, save
     from intaglio.models.surgery import adapt_channels, freeze, replace_head
     from intaglio.params.compute import Compute
@@ -58,6 +58,7 @@ def run(
     channels = prepared.shape[2]
     card = Card(origin.model, (channels, *size), origin.channels, facts.classes, facts.mean, facts.std, facts.set)
 
+    refuse_too_small(origin.config, min(size), recipe, "finetune")
     adapt_channels(network, origin.shape[0], channels)
     replace_head(network, len(facts.classes))
     freeze(network, recipe.freeze)

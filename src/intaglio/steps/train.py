@@ -19,7 +19,7 @@ def run(
     from intaglio.data.shuffled import for_training
     from intaglio.data.store import open_prepared
     from intaglio.files import write_json
-    from intaglio.models.build import build, initialise
+    from intaglio.models.build import build, initialise, refuse_too_small
     from intaglio.models.checkpoint import Card, save
     from intaglio.params.compute import Compute
     from intaglio.params.data import Data
@@ -51,6 +51,7 @@ def run(
         prepared, "validation", size, normalise, batch_size=recipe.batch_size, device=machine.device
     )
 
+    refuse_too_small(recipe.model, min(size), recipe, "train")
     network = build(recipe.model, (channels, *size), len(facts.classes))
     initialise(network, training.sample())
     machine.place(network)
