@@ -129,7 +129,11 @@ def options() -> argparse.Namespace:
         help="instead of all this: one epoch of ours with these widths, as a share of the matmul peak; can be repeated",
     )
     parser.add_argument("--output", type=Path, help="a Markdown file to write; its numbers go to .csv files beside it")
-    return parser.parse_args()
+    told = parser.parse_args()
+    for name, _ in told.recipe:
+        if name != "fashion_mnist" and (name != "cifar10" or told.cifar10 is None):
+            parser.error(f"--recipe {name}: not among the sets: fashion_mnist, and cifar10 with --cifar10")
+    return told
 
 
 def peak(threads: int) -> dict[str, float]:

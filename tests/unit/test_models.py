@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from test_training import recipe
 
 from intaglio.errors import UserError
 from intaglio.models.build import build, initialise, refuse_too_small
@@ -60,10 +59,10 @@ def test_a_network_learns_from_smaller_images_down_to_the_smallest_that_it_says(
 
 @pytest.mark.parametrize(("config", "least"), list(zip(CONFIGS, (9, 28, 28), strict=True)))
 def test_images_that_shrink_below_what_a_network_takes_are_refused(config: Model, least: int) -> None:
-    refuse_too_small(config, 28, recipe(resolution=[least / 28, 1]), "train")
+    refuse_too_small(config, 28, [least / 28, 1], "train")
     line = rf"train\.resolution: .* of 28 pixels are {least - 1}, and {config.name} takes no fewer than {least}"
     with pytest.raises(UserError, match=line):
-        refuse_too_small(config, 28, recipe(resolution=[(least - 1) / 28, 1]), "train")
+        refuse_too_small(config, 28, [(least - 1) / 28, 1], "train")
 
 
 def test_whitening_makes_patches_uncorrelated_and_equally_strong() -> None:

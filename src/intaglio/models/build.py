@@ -1,5 +1,7 @@
 """From the name in params.yaml to a network."""
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from intaglio.errors import UserError
@@ -7,7 +9,6 @@ from intaglio.models.article import article_cnn, article_mlp
 from intaglio.models.network import Network
 from intaglio.models.speednet import PATCH, Whitening, smallest, speednet
 from intaglio.params.model import ArticleCNN, ArticleMLP, Model, Speednet
-from intaglio.params.recipe import Recipe
 
 
 def build(config: Model, shape: tuple[int, int, int], classes: int) -> Network:
@@ -33,14 +34,14 @@ def build(config: Model, shape: tuple[int, int, int], classes: int) -> Network:
             return article_mlp(config, shape, classes)
 
 
-def refuse_too_small(config: Model, side: int, recipe: Recipe, section: str) -> None:
-    """Check that a network for images of a given side can learn from smaller ones, where the recipe has them.
+def refuse_too_small(config: Model, side: int, resolution: Sequence[float], section: str) -> None:
+    """Check that a network for images of a given side can learn from those that `section`.resolution reduces.
 
     Raises:
         UserError: it cannot; the article's networks take images of one size only.
     """
     least = smallest(config, side) if isinstance(config, Speednet) else side
-    share = min(recipe.resolution)
+    share = min(resolution)
     given = round(share * side)
     if given < least:
         raise UserError(

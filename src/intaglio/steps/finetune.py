@@ -58,7 +58,7 @@ def run(
     channels = prepared.shape[2]
     card = Card(origin.model, (channels, *size), origin.channels, facts.classes, facts.mean, facts.std, facts.set)
 
-    refuse_too_small(origin.config, min(size), recipe, "finetune")
+    refuse_too_small(origin.config, min(size), recipe.resolution, "finetune")
     adapt_channels(network, origin.shape[0], channels)
     replace_head(network, len(facts.classes))
     freeze(network, recipe.freeze)

@@ -51,7 +51,7 @@ def run(
         prepared, "validation", size, normalise, batch_size=recipe.batch_size, device=machine.device
     )
 
-    refuse_too_small(recipe.model, min(size), recipe, "train")
+    refuse_too_small(recipe.model, min(size), recipe.resolution, "train")
     network = build(recipe.model, (channels, *size), len(facts.classes))
     initialise(network, training.sample())
     machine.place(network)
