@@ -44,11 +44,11 @@ def test_every_image_comes_once_an_epoch_with_its_label_in_batches_of_nearly_equ
 
 
 def test_an_epoch_is_the_same_whenever_it_is_asked_for_and_no_two_are_alike() -> None:
-    given = batches(*numbered(40), augment=Augment(shift=2, flip="random"))
+    given = batches(*numbered(40), augment=Augment(shift=2, shift_until=1, flip="random"))
     orders = [torch.cat([labels for _, labels in given.epoch(epoch)]).tolist() for epoch in (3, 1, 2, 3)]
     assert orders[0] == orders[3]
     assert all(one != other for one, other in pairwise(orders))
-    again = batches(*numbered(40), augment=Augment(shift=2, flip="random"), seed=1)
+    again = batches(*numbered(40), augment=Augment(shift=2, shift_until=1, flip="random"), seed=1)
     assert torch.cat([labels for _, labels in again.epoch(3)]).tolist() != orders[0]
 
 
@@ -84,7 +84,9 @@ def test_the_rest_of_an_epoch_has_the_images_that_the_whole_epoch_has_there(
 ) -> None:
     monkeypatch.setattr(shuffled, "BLOCK", 16)
     images = torch.randint(0, 256, (240, 1, 5, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    given = batches(images, torch.arange(240), batch_size=20, memory=memory, augment=Augment(shift=2, flip=flip))
+    given = batches(
+        images, torch.arange(240), batch_size=20, memory=memory, augment=Augment(shift=2, shift_until=1, flip=flip)
+    )
     assert len(given.groups) == (1 if memory == 1 << 20 else 4)
     whole = list(given.epoch(2))
     for start in (0, 1, 5, 7, 11):
@@ -109,10 +111,36 @@ def test_a_large_set_is_never_in_memory_as_a_whole(monkeypatch: pytest.MonkeyPat
 def test_images_are_shifted_by_every_offset_up_to_the_limit_and_no_further() -> None:
     images = torch.zeros(600, 1, 9, 9, dtype=torch.uint8)
     images[:, :, 4, 4] = 255
-    given = batches(images, torch.zeros(600, dtype=torch.int64), batch_size=600, augment=Augment(shift=2, flip="none"))
+    given = batches(
+        images,
+        torch.zeros(600, dtype=torch.int64),
+        batch_size=600,
+        augment=Augment(shift=2, shift_until=1, flip="none"),
+    )
     ((shifted, _),) = given.epoch(1)
     places = {tuple((image[0] > 0.5).nonzero()[0].tolist()) for image in shifted}
     assert places == {(row, column) for row in range(2, 7) for column in range(2, 7)}
+
+
+@pytest.mark.parametrize("memory", [1 << 20, 81 * 16])
+def test_from_a_share_of_the_run_on_images_stay_in_place(memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shuffled, "BLOCK", 16)
+    images = torch.randint(0, 256, (60, 1, 9, 9), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    changes: dict[str, Any] = {"batch_size": 10, "epochs": 4, "memory": memory}
+    until, always = (
+        batches(images, torch.arange(60), augment=Augment(shift=2, shift_until=share, flip="random"), **changes)
+        for share in (0.6, 1)
+    )
+    found = [pair for epoch in range(1, 5) for pair in zip(until.epoch(epoch), always.epoch(epoch), strict=True)]
+    for step, ((shown, labels), (shifted, numbers)) in enumerate(found):
+        assert torch.equal(labels, numbers)
+        assert torch.equal(shown, shifted) == (step < 14)  # of 24, across the middle of an epoch
+        if step >= 14:
+            whole = images[labels] / 255
+            assert all(
+                torch.allclose(image, kept) or torch.allclose(image, kept.flip(2))
+                for image, kept in zip(shown, whole, strict=True)
+            )
 
 
 def test_what_comes_in_at_the_border_is_the_image_mirrored() -> None:
@@ -121,7 +149,7 @@ def test_what_comes_in_at_the_border_is_the_image_mirrored() -> None:
         image.expand(50, 1, 5, 5).contiguous(),
         torch.zeros(50, dtype=torch.int64),
         batch_size=50,
-        augment=Augment(shift=1, flip="none"),
+        augment=Augment(shift=1, shift_until=1, flip="none"),
     )
     ((shifted, _),) = given.epoch(1)
     padded = np.pad(image[0, 0].numpy(), 1, mode="reflect")
@@ -145,7 +173,11 @@ def test_half_of_the_images_are_mirrored_where_it_is_wanted_and_the_set_allows_i
     images = torch.zeros(400, 1, 4, 4, dtype=torch.uint8)
     images[:, :, :, 0] = 255
     given = batches(
-        images, torch.zeros(400, dtype=torch.int64), batch_size=400, flip=allowed, augment=Augment(shift=0, flip=wanted)
+        images,
+        torch.zeros(400, dtype=torch.int64),
+        batch_size=400,
+        flip=allowed,
+        augment=Augment(shift=0, shift_until=1, flip=wanted),
     )
     ((found, _),) = given.epoch(1)
     share = (found[:, 0, 0, 3] > 0.5).float().mean().item()
@@ -160,7 +192,11 @@ def test_mirrored_in_turns_every_image_is_mirrored_in_every_other_epoch(
     images = torch.zeros(200, 1, 4, 4, dtype=torch.uint8)
     images[:, :, :, 0] = 255
     turns = batches(
-        images, torch.arange(200), batch_size=20, memory=memory, augment=Augment(shift=0, flip="alternating")
+        images,
+        torch.arange(200),
+        batch_size=20,
+        memory=memory,
+        augment=Augment(shift=0, shift_until=1, flip="alternating"),
     )
 
     def mirrored(epoch: int, given: EpochBatches = turns) -> list[bool]:
@@ -173,13 +209,13 @@ def test_mirrored_in_turns_every_image_is_mirrored_in_every_other_epoch(
     assert 70 < sum(first) < 130
     assert second == [not flipped for flipped in first]
     assert mirrored(3) == first
-    other = batches(images, torch.arange(200), seed=1, augment=Augment(shift=0, flip="alternating"))
+    other = batches(images, torch.arange(200), seed=1, augment=Augment(shift=0, shift_until=1, flip="alternating"))
     assert mirrored(1, other) != first
 
 
 def test_images_grow_over_the_run_in_equal_parts_and_are_what_reducing_whole_ones_gives() -> None:
     images = torch.randint(0, 256, (30, 1, 12, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    changes: dict[str, Any] = {"batch_size": 10, "epochs": 4, "augment": Augment(shift=2, flip="random")}
+    changes: dict[str, Any] = {"batch_size": 10, "epochs": 4, "augment": Augment(shift=2, shift_until=1, flip="random")}
     small, whole = (batches(images, torch.arange(30), resolution=shares, **changes) for shares in ([0.5, 0.75, 1], [1]))
     found = [tuple(shown.shape[2:]) for epoch in range(1, 5) for shown, _ in small.epoch(epoch)]
     assert found == [(6, 4)] * 4 + [(9, 6)] * 4 + [(12, 8)] * 4
@@ -227,6 +263,6 @@ def test_images_of_another_size_are_resized_and_stay_bytes() -> None:
 
 def test_the_sample_for_whitening_is_the_images_without_border_or_change() -> None:
     images, labels = numbered(10)
-    given = batches(images, labels, augment=Augment(shift=2, flip="random"))
+    given = batches(images, labels, augment=Augment(shift=2, shift_until=1, flip="random"))
     assert torch.equal(given.sample(), PLAIN(images))
     assert torch.equal(given.sample(3), PLAIN(images[:3]))

@@ -98,7 +98,7 @@ def test_mirror_images_are_scored_beside_the_plain_ones_where_wanted_and_allowed
     tmp_path: Path, allowed: bool, wanted: bool
 ) -> None:
     data = write_prepared(tmp_path / "data.safetensors", flip=allowed)
-    base = run_train(tmp_path, data, train__epochs=20, train__augment={"shift": 0, "flip": "none"})
+    base = run_train(tmp_path, data, train__epochs=20, train__augment={"shift": 0, "shift_until": 1, "flip": "none"})
     outputs = {name: tmp_path / name for name in ("scores", "confusion", "predictions")}
     chosen = settings(tmp_path, evaluate__mirror=wanted)
     evaluate.run(params=chosen, model="base", checkpoint=base, data=data, **outputs)
@@ -156,7 +156,7 @@ def test_evaluating_on_data_with_other_classes_is_refused(tmp_path: Path) -> Non
     [
         ({"train__batch_size": 61}, r"train\.batch_size: 61 is more than the 60 training images"),
         (
-            {"train__augment": {"shift": 12, "flip": "none"}},
+            {"train__augment": {"shift": 12, "shift_until": 1, "flip": "none"}},
             r"train\.augment\.shift: 12 is not smaller than the images' 12",
         ),
         # 60 images in batches of 20.

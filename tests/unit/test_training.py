@@ -56,7 +56,7 @@ def recipe(**changes: Any) -> Recipe:
         "schedule": Schedule(warmup=0.2, decay="linear", final=0.0),
         "label_smoothing": 0.0,
         "clip_norm": None,
-        "augment": Augment(shift=0, flip="none"),
+        "augment": Augment(shift=0, shift_until=1, flip="none"),
         "resolution": [1.0],
         "average": None,
         "keep": "last",

@@ -67,6 +67,7 @@ class EpochBatches:
         self.turns = torch.rand(self.count, generator=_generator(seed, 0)) < 0.5
         self.steps = -(-self.count // recipe.batch_size)
         self.total, self.sizes = recipe.epochs * self.steps, sizes(recipe, size)
+        self.shifted = round(recipe.augment.shift_until * self.total)  # steps of the run
         # As torch.tensor_split has it: the first ones are larger by one.
         small, larger = divmod(self.count, self.steps)
         self.bounds = [batch * small + min(batch, larger) for batch in range(self.steps + 1)]
@@ -102,11 +103,14 @@ class EpochBatches:
             for batch in group.batches[max(start - group.batches.start, 0) :]:
                 first = group.places.start
                 chosen = order[self.bounds[batch] - first : self.bounds[batch + 1] - first]
-                index, (down, right) = chosen.to(self.device), offsets[:, chosen].to(self.device)
+                step, moved = (epoch - 1) * self.steps + batch, offsets[:, chosen]
+                if step >= self.shifted:
+                    moved = torch.full_like(moved, self.shift)  # the middle
+                index, (down, right) = chosen.to(self.device), moved.to(self.device)
                 images = windows[index, :, down, right]
                 if self.flip != "none":
                     images = torch.where(mirrored[chosen].to(self.device).view(-1, 1, 1, 1), images.flip(3), images)
-                images, size = self.normalise(images), self._size((epoch - 1) * self.steps + batch)
+                images, size = self.normalise(images), self._size(step)
                 yield images if size == self.size else resized(images, size), labels[index]
             del held, windows  # before the next are read, or memory would hold both
 

@@ -50,6 +50,9 @@ class Augment(Section):
     """Random changes of the training images, new in every epoch."""
 
     shift: int = Field(ge=0, description="Pixels, at most, in each direction.")
+    shift_until: float = Field(
+        gt=0, le=1, description="Share of the run after which images stay where they are, as those to be scored do."
+    )
     flip: Literal["none", "random", "alternating"] = Field(
         description="Mirror half of the images, where the set allows it (not for digits): chosen anew each epoch, or "
         "each image in every other epoch."
