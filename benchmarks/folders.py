@@ -1,16 +1,20 @@
-"""A copy of CIFAR-10 as picture files to a prepared file: `python benchmarks/folders.py COPY OUT PARAMS`.
+"""A copy of CIFAR-10 as picture files to a prepared file: `python benchmarks/folders.py COPY OUT PARAMS [--again]`.
 
 The copy is a folder or a zip of train/CLASS/*.jpg and test/CLASS/*.jpg (or .png). It is for measuring only: such copies
-are compressed again, so that no checksum can vouch for them, and results differ from those on the original.
+are compressed again, so that no checksum can vouch for them, and results differ from those on the original. With
+--again each image is compressed once more, to tell how much compression costs.
 """
 
+import argparse
 import io
 import sys
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from intaglio.data import store
@@ -22,6 +26,8 @@ from intaglio.params.reader import Params
 from intaglio.params.seed import Seed
 
 ENDINGS = (".jpg", ".jpeg", ".png")
+QUALITY = 75  # Pillow's default, with which colours have half the resolution
+MOVED = 4  # pixels, half a block: the same blocks would lose next to nothing the second time
 
 
 def files(copy: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
@@ -49,20 +55,39 @@ def decode(copy: Path, classes: tuple[str, ...]) -> Decoded:
     return Decoded(np.stack(images), np.array(labels, np.int64), len(found["train"]))
 
 
+def compressed(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """An image H×W×C after one more compression as JPEG, the borders of its blocks elsewhere."""
+    framed, file = np.pad(image, ((MOVED, MOVED), (MOVED, MOVED), (0, 0)), mode="reflect"), io.BytesIO()
+    Image.fromarray(framed).save(file, "JPEG", quality=QUALITY)
+    return np.asarray(Image.open(file))[MOVED:-MOVED, MOVED:-MOVED]
+
+
+def options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("copy", type=Path, help="a folder or a zip")
+    parser.add_argument("output", type=Path, help="the prepared file")
+    parser.add_argument("params", type=Path, help="the settings that divide the images")
+    parser.add_argument("--again", action="store_true", help="compress each image once more as JPEG")
+    return parser.parse_args()
+
+
 def main() -> None:
     """Decode, divide as the settings say, write."""
-    copy, output, params = map(Path, sys.argv[1:])
-    settings, entry = Params(params), CATALOG["cifar10"]
-    decoded = decode(copy, entry.classes)
+    told = options()
+    settings, entry = Params(told.params), CATALOG["cifar10"]
+    decoded = decode(told.copy, entry.classes)
+    if told.again:
+        decoded = replace(decoded, images=np.stack([compressed(image) for image in decoded.images]))
     base, seed = settings.get("data", Data).base, settings.get("seed", Seed)
-    rows = split(entry, decoded, base, seed, "data.base", params)
+    rows = split(entry, decoded, base, seed, "data.base", told.params)
     splits: dict[store.SplitName, store.Split] = {
         "train": store.Split(decoded.images[rows.train], decoded.labels[rows.train], rows.train),
         "validation": store.Split(decoded.images[rows.validation], decoded.labels[rows.validation], rows.validation),
         "test": store.Split(decoded.images[rows.test], decoded.labels[rows.test], rows.test),
     }
     mean, std = store.moments(splits["train"].images)
-    store.write(output, store.Facts(entry.name, entry.classes, entry.flip, mean, std), splits)
+    store.write(told.output, store.Facts(entry.name, entry.classes, entry.flip, mean, std), splits)
 
 
 if __name__ == "__main__":
