@@ -100,12 +100,36 @@ def test_a_large_set_is_never_in_memory_as_a_whole(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(shuffled, "BLOCK", 16)
     images, labels = numbered(240)
     given = batches(images, labels, batch_size=20, memory=25 * 60)
-    held = []
-    hold = given._hold
-    monkeypatch.setattr(given, "_hold", lambda rows: held.append(sum(map(len, rows))) or hold(rows))
-    assert given.resident is None
-    assert len(list(given.epoch(1))) == 12 and held == [60] * 4
-    assert len(list(given.epoch(2, start=7))) == 5 and held == [60] * 6
+    counts, places, read = [], set(), given._read
+
+    def spy(rows: list[range]) -> Tensor:
+        found = read(rows)
+        counts.append(len(found))
+        places.add(found.data_ptr())
+        return found
+
+    monkeypatch.setattr(given, "_read", spy)
+    assert len(list(given.epoch(1))) == 12 and counts == [60] * 4
+    assert len(list(given.epoch(2, start=7))) == 5 and counts == [60] * 6
+    assert len(places) == 1
+
+
+def test_a_set_that_fits_into_memory_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = batches(*numbered(40))
+    reads, read = [], given._read
+    monkeypatch.setattr(given, "_read", lambda rows: reads.append(rows) or read(rows))
+    assert sum(len(labels) for epoch in (1, 2) for _, labels in given.epoch(epoch)) == 80
+    assert reads == [[range(40)]]
+
+
+def test_two_epochs_in_turns_have_the_images_that_each_has_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shuffled, "BLOCK", 16)
+    given = batches(*numbered(240), batch_size=20, memory=25 * 60)
+    alone = [list(given.epoch(epoch)) for epoch in (1, 2)]
+    together = list(zip(given.epoch(1), given.epoch(2), strict=True))
+    for found, expected in zip(together, zip(*alone, strict=True), strict=True):
+        for (shown, labels), (images, numbers) in zip(found, expected, strict=True):
+            assert torch.equal(shown, images) and torch.equal(labels, numbers)
 
 
 def test_images_are_shifted_by_every_offset_up_to_the_limit_and_no_further() -> None:

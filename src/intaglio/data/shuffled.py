@@ -72,7 +72,7 @@ class EpochBatches:
         small, larger = divmod(self.count, self.steps)
         self.bounds = [batch * small + min(batch, larger) for batch in range(self.steps + 1)]
         self.groups = self._group(memory)
-        self.resident = self._hold([range(self.count)]) if len(self.groups) == 1 else None
+        self.room, self.held, self.rows = self._room(), torch.empty(0), list[range]()
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -94,12 +94,9 @@ class EpochBatches:
             if group.batches.stop <= start:
                 continue
             rows = _cut(blocks, group.places)
-            held = self.resident if self.resident is not None else self._hold(rows)
             labels = torch.cat([self.labels[part.start : part.stop] for part in rows]).to(self.device)
             if self.flip == "alternating":
                 mirrored = torch.cat([self.turns[part.start : part.stop] for part in rows]) ^ (epoch % 2 == 0)
-            # Every place where a window of the image's size fits: N×C×(2s+1)×(2s+1)×H×W, a view that copies nothing.
-            windows = held.unfold(2, self.size[0], 1).unfold(3, self.size[1], 1)
             for batch in group.batches[max(start - group.batches.start, 0) :]:
                 first = group.places.start
                 chosen = order[self.bounds[batch] - first : self.bounds[batch + 1] - first]
@@ -107,12 +104,11 @@ class EpochBatches:
                 if step >= self.shifted:
                     moved = torch.full_like(moved, self.shift)  # the middle
                 index, (down, right) = chosen.to(self.device), moved.to(self.device)
-                images = windows[index, :, down, right]
+                images = self._windows(rows)[index, :, down, right]
                 if self.flip != "none":
                     images = torch.where(mirrored[chosen].to(self.device).view(-1, 1, 1, 1), images.flip(3), images)
                 images, size = self.normalise(images), self._size(step)
                 yield images if size == self.size else resized(images, size), labels[index]
-            del held, windows  # before the next are read, or memory would hold both
 
     def _size(self, step: int) -> tuple[int, int]:
         """H×W of the images at a step of the run: equal parts of it have the sizes in turn."""
@@ -133,19 +129,40 @@ class EpochBatches:
         blocks = [range(first, min(first + BLOCK, self.count)) for first in range(0, self.count, BLOCK)]
         return [blocks[number] for number in torch.randperm(len(blocks), generator=generator).tolist()]
 
-    def _hold(self, rows: list[range]) -> Tensor:
-        """Images with a border that mirrors them: uint8 N×C×(H+2s)×(W+2s) on the device."""
-        border, (height, width) = self.shift, self.size
-        shape = (sum(map(len, rows)), self.source.shape[3], height + 2 * border, width + 2 * border)
+    def _room(self) -> Tensor:
+        """Memory for the images of the largest group, with their borders: uint8 N×C×(H+2s)×(W+2s).
+
+        One for all groups of all epochs: where freed memory is kept (`machine.use`), a group larger by an image would
+        not fit the hole that the one before it left, and lie beside it.
+        """
+        count = max(len(group.places) for group in self.groups)
+        height, width = (side + 2 * self.shift for side in self.size)
         # From pinned memory the copy to a GPU needs no other one.
-        held, filled = torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda"), 0
+        pinned = self.device.type == "cuda"
+        return torch.empty((count, self.source.shape[3], height, width), dtype=torch.uint8, pin_memory=pinned)
+
+    def _windows(self, rows: list[range]) -> Tensor:
+        """Every place where a window of the images' size fits, a view that copies nothing: N×C×(2s+1)×(2s+1)×H×W.
+
+        The images are read if those held are others.
+        """
+        if rows != self.rows:
+            self.held, self.rows = torch.empty(0), []  # first, or a GPU's memory would hold both
+            self.held, self.rows = self._read(rows).to(self.device), rows
+        return self.held.unfold(2, self.size[0], 1).unfold(3, self.size[1], 1)
+
+    def _read(self, rows: list[range]) -> Tensor:
+        """Images with a border that mirrors them: uint8 N×C×(H+2s)×(W+2s), in the one room for them."""
+        border, filled = self.shift, 0
         for part in rows:
             for first in range(part.start, part.stop, BLOCK):
                 images = to_tensor(self.source.read(first, min(first + BLOCK, part.stop)), self.size)
                 sides = ((0, 0), (0, 0), (border, border), (border, border))
-                held[filled : filled + len(images)] = torch.from_numpy(np.pad(images.numpy(), sides, mode="reflect"))
+                self.room[filled : filled + len(images)] = torch.from_numpy(
+                    np.pad(images.numpy(), sides, mode="reflect")
+                )
                 filled += len(images)
-        return held.to(self.device, non_blocking=True)
+        return self.room[:filled]
 
 
 def sizes(recipe: Recipe, size: tuple[int, int]) -> list[tuple[int, int]]:
