@@ -22,7 +22,7 @@ from intaglio.params.model import ArticleCNN, ArticleMLP, Model, Speednet
 from intaglio.steps import verify
 
 CARD = Card(
-    model={"name": "speednet", "widths": [4, 4, 8], "whitening": True},
+    model={"name": "speednet", "widths": [4, 4, 8], "whitening": True, "pooling": 2},
     shape=(1, 12, 12),
     channels=1,
     classes=("class 0", "class 1", "class 2"),
@@ -38,7 +38,7 @@ verify: {batch_sizes: [1, 7, 30], max_difference: 0.001, min_agreement: 1.0}
 
 def network(config: Model | None = None, seed: int = 0) -> Network:
     torch.manual_seed(seed)
-    return build(config or Speednet(name="speednet", widths=[4, 4, 8], whitening=True), CARD.shape, 3).eval()
+    return build(config or Speednet(name="speednet", widths=[4, 4, 8], whitening=True, pooling=2), CARD.shape, 3).eval()
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,8 @@ def test_two_exports_are_the_same_bytes(exported: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "config",
     [
-        Speednet(name="speednet", widths=[4, 4, 8], whitening=True),
+        Speednet(name="speednet", widths=[4, 4, 8], whitening=True, pooling=2),
+        Speednet(name="speednet", widths=[4, 4, 8], whitening=True, pooling=3),
         ArticleCNN(name="article_cnn", filters=4, hidden=8),
         ArticleMLP(name="article_mlp", hidden=[8]),
     ],

@@ -15,9 +15,12 @@ from intaglio.models.speednet import smallest
 from intaglio.models.surgery import adapt_channels, freeze, replace_head
 from intaglio.params.model import ArticleCNN, ArticleMLP, Model, Speednet
 
-SPEEDNET = Speednet(name="speednet", widths=[8, 8, 16], whitening=True)
+SPEEDNET = Speednet(name="speednet", widths=[8, 8, 16], whitening=True, pooling=2)
+OVERLAPPING = Speednet(name="speednet", widths=[8, 8, 16], whitening=True, pooling=3)
+WINDOWS = ["side by side", "overlapping"]  # those of SPEEDNET and OVERLAPPING
 CONFIGS: list[Model] = [
     SPEEDNET,
+    OVERLAPPING,
     ArticleCNN(name="article_cnn", filters=4, hidden=8),
     ArticleMLP(name="article_mlp", hidden=[8, 6]),
 ]
@@ -49,15 +52,29 @@ def test_images_too_small_for_a_network_are_refused() -> None:
         network(ArticleCNN(name="article_cnn", filters=4, hidden=8), (1, 3, 3))
 
 
-@pytest.mark.parametrize("side", [3, 8, 9, 20, 28, 33])
-def test_a_network_learns_from_smaller_images_down_to_the_smallest_that_it_says(side: int) -> None:
-    net, least = network(shape=(1, side, side)), smallest(SPEEDNET, side)
+@pytest.mark.parametrize(
+    ("config", "sides"),
+    [(SPEEDNET, [31, 15, 7, 3]), (OVERLAPPING, [31, 16, 8, 4])],
+    ids=WINDOWS,
+)
+def test_pooling_halves_odd_sides_rounded_down_or_up(config: Speednet, sides: list[int]) -> None:
+    maps, found = torch.zeros(1, 1, 32, 32), []
+    for block in list(network(config, (1, 32, 32)).eval().backbone)[:-1]:
+        maps = block(maps)
+        found.append(maps.shape[-1])
+    assert found == sides
+
+
+@pytest.mark.parametrize("config", [SPEEDNET, OVERLAPPING], ids=WINDOWS)
+@pytest.mark.parametrize("side", [2, 3, 8, 9, 20, 28, 33])
+def test_a_network_learns_from_smaller_images_down_to_the_smallest_that_it_says(config: Speednet, side: int) -> None:
+    net, least = network(config, (1, side, side)), smallest(config, side)
     assert least <= side and net(torch.randn(2, 1, least, least)).shape == (2, 10)
     with pytest.raises(RuntimeError):
         net(torch.randn(2, 1, least - 1, least - 1))
 
 
-@pytest.mark.parametrize(("config", "least"), list(zip(CONFIGS, (9, 28, 28), strict=True)))
+@pytest.mark.parametrize(("config", "least"), list(zip(CONFIGS, (9, 2, 28, 28), strict=True)))
 def test_images_that_shrink_below_what_a_network_takes_are_refused(config: Model, least: int) -> None:
     refuse_too_small(config, 28, [least / 28, 1], "train")
     line = rf"train\.resolution: .* of 28 pixels are {least - 1}, and {config.name} takes no fewer than {least}"
@@ -80,7 +97,7 @@ def test_whitening_makes_patches_uncorrelated_and_equally_strong() -> None:
 
 
 def test_without_whitening_the_first_filters_are_trained() -> None:
-    net = network(Speednet(name="speednet", widths=[8, 8, 16], whitening=False))
+    net = network(SPEEDNET.model_copy(update={"whitening": False}))
     before = net.backbone[0][0].weight.clone()
     initialise(net, torch.randn(20, 1, 28, 28))
     assert torch.equal(net.backbone[0][0].weight, before) and net.backbone[0][0].weight.requires_grad
@@ -146,7 +163,11 @@ def test_a_checkpoint_comes_back_as_it_was_and_is_the_same_bytes_twice(tmp_path:
 
 
 def test_a_checkpoint_whose_weights_are_another_networks_is_refused(tmp_path: Path) -> None:
-    save(tmp_path / "wide.safetensors", network(Speednet(name="speednet", widths=[8, 8, 24], whitening=True)), card())
+    save(
+        tmp_path / "wide.safetensors",
+        network(SPEEDNET.model_copy(update={"widths": [8, 8, 24]})),
+        card(),
+    )
     with pytest.raises(UserError, match=r"wide\.safetensors: backbone\.block3.*not those of the speednet"):
         load(tmp_path / "wide.safetensors")
 

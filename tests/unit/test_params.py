@@ -77,7 +77,7 @@ def test_what_the_benchmark_leaves_out_of_a_recipe_are_settings(tmp_path: Path) 
         ({"train__optimizer__momentun": 0.9}, "train.optimizer.momentun: unknown key; did you mean momentum?"),
         ({"trian": {}}, "trian: unknown key; did you mean train?"),
         ({"data__base__split__tset": 1}, "data.base.split.tset: unknown key; did you mean test?"),
-        ({"train__model__groups": 3}, "train.model.groups: unknown key; use one of name, whitening, widths"),
+        ({"train__model__groups": 3}, "train.model.groups: unknown key; use one of name, pooling, whitening, widths"),
         ({"compute__device": "gpu"}, 'compute.device: "gpu" is not a choice; did you mean cpu?'),
         ({"compute__precision": "bfloat"}, 'compute.precision: "bfloat" is not a choice'),
         (
@@ -88,13 +88,17 @@ def test_what_the_benchmark_leaves_out_of_a_recipe_are_settings(tmp_path: Path) 
             {"train__model": {"name": "speednett"}},
             'train.model.name: "speednett" is not a choice; did you mean speednet?',
         ),
+        (
+            {"train__model": {"name": "speednet", "widths": [1, 2, 3], "whitening": True, "pooling": 4}},
+            "train.model.pooling: 4 is not a choice; use one of 2, 3",
+        ),
         ({"train__model": {"widths": [1, 2, 3]}}, "train.model.name: the key is missing; add it"),
         ({"train__epochs": "3"}, 'train.epochs: "3" does not fit: input should be a valid integer'),
         ({"train__epochs": 0}, "train.epochs: 0 does not fit: input should be greater than or equal to 1"),
         ({"train__label_smoothing": 1.0}, "train.label_smoothing: 1.0 does not fit"),
         ({"train__keep": ...}, "train.keep: the key is missing; add it"),
         (
-            {"train__model": {"name": "speednet", "widths": [1, 2], "whitening": True}},
+            {"train__model": {"name": "speednet", "widths": [1, 2], "whitening": True, "pooling": 2}},
             "train.model.widths: [1, 2] does not fit",
         ),
         ({"finetune__freeze": "backbon"}, 'finetune.freeze: "backbon" is not a choice; did you mean backbone?'),

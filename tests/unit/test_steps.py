@@ -23,7 +23,8 @@ DEFAULT = Path(__file__).parents[2] / "params.yaml"
 def settings(folder: Path, **changes: Any) -> Path:
     yaml = YAML()
     values = yaml.load(DEFAULT)
-    small = {"model": {"name": "speednet", "widths": [4, 4, 8], "whitening": True}, "epochs": 2, "batch_size": 20}
+    model = {"name": "speednet", "widths": [4, 4, 8], "whitening": True, "pooling": 2}
+    small = {"model": model, "epochs": 2, "batch_size": 20}
     values["train"].update(small)
     values["finetune"].update({"epochs": 2, "batch_size": 10})
     for key, value in changes.items():

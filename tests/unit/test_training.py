@@ -24,7 +24,7 @@ from intaglio.training.optimizer import optimizers
 from intaglio.training.schedule import rate
 
 CPU = Machine(torch.device("cpu"), torch.float32)
-MUON = Muon(name="muon", learning_rate=0.2, others_rate=0.5, momentum=0.6, weight_decay=0.001)
+MUON = Muon(name="muon", learning_rate=0.2, others_rate=0.5, rounds=5, momentum=0.6, weight_decay=0.001)
 
 
 class Points:
@@ -226,13 +226,16 @@ def test_muon_has_the_inner_weights_and_sgd_the_rest_with_rates_of_their_own() -
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize("rows", [8, 40])
-def test_muon_does_to_filters_what_pytorchs_own_does_to_matrices(layout: torch.memory_format, rows: int) -> None:
+@pytest.mark.parametrize(("rows", "rounds"), [(8, 5), (40, 5), (40, 3)])
+def test_muon_does_to_filters_what_pytorchs_own_does_to_matrices(
+    layout: torch.memory_format, rows: int, rounds: int
+) -> None:
     torch.manual_seed(0)
     layer, chosen = nn.Conv2d(3, rows, 3).to(memory_format=layout), {"lr": 0.1, "weight_decay": 0.01}  # type: ignore[call-overload]
     matrix = layer.weight.detach().flatten(1).clone()
-    (filters,) = optimizers(MUON, [("filters", layer.weight)], {}, torch.bfloat16)
-    expected = torch.optim.Muon([{"params": [matrix]} | chosen], momentum=MUON.momentum)
+    config = MUON.model_copy(update={"rounds": rounds})
+    (filters,) = optimizers(config, [("filters", layer.weight)], {}, torch.bfloat16)
+    expected = torch.optim.Muon([{"params": [matrix]} | chosen], momentum=MUON.momentum, ns_steps=rounds)
     filters.param_groups[0].update(chosen)
     for seed in range(3):
         images = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
@@ -248,11 +251,11 @@ def test_muon_does_to_filters_what_pytorchs_own_does_to_matrices(layout: torch.m
 @pytest.mark.parametrize("shape", [(6, 40), (40, 6), (12, 12)])
 def test_a_step_is_made_nearly_orthogonal_and_keeps_its_directions(shape: tuple[int, int]) -> None:
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    found = orthogonal(matrix, torch.float32)
+    found = orthogonal(matrix, 5, torch.float32)
     assert torch.linalg.svdvals(found).min() > 0.6 and torch.linalg.svdvals(found).max() < 1.25
     left, _, right = torch.linalg.svd(matrix, full_matrices=False)
     assert (left.T @ found @ right.T).diagonal().min() > 0.6
-    short = orthogonal(matrix, torch.bfloat16)
+    short = orthogonal(matrix, 5, torch.bfloat16)
     assert short.dtype is torch.float32 and (short - found).norm() < 0.1 * found.norm()
 
 

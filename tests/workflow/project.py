@@ -19,7 +19,7 @@ TINY = REPOSITORY / "tests/fixtures/fashion-tiny.tar.gz"
 TINY_SETTINGS: dict[str, Any] = {
     "data.base.source": f"tests/fixtures/{TINY.name}#sha256={hashlib.sha256(TINY.read_bytes()).hexdigest()}",
     "data.base.split.validation": 0.1,
-    "train.model": {"name": "speednet", "widths": [8, 8, 16], "whitening": True},
+    "train.model": {"name": "speednet", "widths": [8, 8, 16], "whitening": True, "pooling": 2},
     "train.epochs": 3,
     "train.batch_size": 30,
     "finetune.epochs": 2,

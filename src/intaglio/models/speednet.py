@@ -51,13 +51,13 @@ def _first(channels: int) -> tuple[nn.Conv2d, nn.GELU]:
 
 
 class Block(nn.Sequential):
-    """Two convolutions 3×3, each normalised and activated; the first is followed by 2×2 pooling if there is room."""
+    """Two convolutions 3×3, each normalised and activated; the first is followed by pooling if there is room."""
 
-    def __init__(self, channels: int, width: int, pool: bool) -> None:
-        """From `channels` to `width` maps."""
+    def __init__(self, channels: int, width: int, pool: nn.Module) -> None:
+        """From `channels` to `width` maps; `pool` halves them, or leaves them as they are."""
         super().__init__(
             nn.Conv2d(channels, width, 3, padding=1, bias=False),
-            nn.MaxPool2d(2) if pool else nn.Identity(),
+            pool,
             nn.BatchNorm2d(width),
             nn.GELU(),
             nn.Conv2d(width, width, 3, padding=1, bias=False),
@@ -74,14 +74,22 @@ class GlobalMax(nn.Module):
         return maps.amax((2, 3))
 
 
+def _halving(window: int) -> nn.MaxPool2d:
+    """Max-pooling to half the pixels a side: rounded down with windows of 2, up with those of 3, around every other."""
+    return nn.MaxPool2d(window, stride=2, padding=(window - 1) // 2)
+
+
 def smallest(config: Speednet, side: int) -> int:
     """The side of the smallest images that a network for images of a given side can take as well."""
-    return (1 << _poolings(config, side)) + PATCH - 1
+    maps = 1 << _poolings(config, side) if config.pooling == 2 else 1
+    return maps + PATCH - 1
 
 
 def _poolings(config: Speednet, side: int) -> int:
     """How many blocks halve the maps: all that find two pixels or more."""
-    return min(len(config.widths), (side - PATCH + 1).bit_length() - 1)
+    maps = side - PATCH + 1
+    halvings = maps.bit_length() - 1 if config.pooling == 2 else (maps - 1).bit_length()
+    return min(len(config.widths), halvings)
 
 
 def speednet(config: Speednet, shape: tuple[int, int, int], classes: int) -> Network:
@@ -91,7 +99,7 @@ def speednet(config: Speednet, shape: tuple[int, int, int], classes: int) -> Net
     blocks: dict[str, nn.Module] = dict(first)
     maps, poolings = 2 * channels * PATCH**2, _poolings(config, min(height, width))
     for number, wide in enumerate(config.widths, start=1):
-        blocks[f"block{number}"] = Block(maps, wide, pool=number <= poolings)
+        blocks[f"block{number}"] = Block(maps, wide, _halving(config.pooling) if number <= poolings else nn.Identity())
         maps = wide
     blocks["pool"] = GlobalMax()
     return Network(blocks, maps, classes)

@@ -15,6 +15,7 @@ class Speednet(Section):
     name: Literal["speednet"]
     widths: Annotated[list[Width], Field(min_length=3, max_length=3)] = Field(description="Channels of each block.")
     whitening: bool = Field(description="Fixed first filters that whiten the training images, or trained ones.")
+    pooling: Literal[2, 3] = Field(description="Side of the pooling windows, two pixels apart: those of 3 overlap.")
 
 
 class ArticleCNN(Section):

@@ -93,7 +93,7 @@ def _describe(key: str, value: Any, kind: Any, location: Sequence[str | int], pr
         case "missing":
             return f"{name}: the key is missing; add it"
         case "literal_error":
-            choices = re.findall(r"'([^']*)'", context["expected"])
+            choices = [choice.strip("'") for choice in re.split(", | or ", context["expected"])]  # or numbers, bare
             return f"{name}: {_show(given)} is not a choice; {_suggest(str(given), choices)}"
         case "union_tag_invalid":
             choices = re.findall(r"'([^']*)'", context["expected_tags"])

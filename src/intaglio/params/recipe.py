@@ -31,6 +31,7 @@ class Muon(Section):
     name: Literal["muon"]
     learning_rate: float = Field(gt=0, description="Peak, per step, of what is made orthogonal.")
     others_rate: float = Field(gt=0, description="Peak, per step, of biases, normalisation and the last layer.")
+    rounds: int = Field(ge=1, description="Newton-Schulz iterations that make a step orthogonal: 5, or 3 in less time.")
     momentum: float = Field(gt=0, lt=1)
     weight_decay: float = Field(ge=0, description="Not applied to biases and normalisation.")
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 # Chosen by its author so that five rounds bring singular values from almost anywhere in 0..1 to between 0.7 and 1.2.
-COEFFICIENTS, ROUNDS = (3.4445, -4.7750, 2.0315), 5
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 class Muon(torch.optim.Optimizer):
@@ -21,9 +21,10 @@ class Muon(torch.optim.Optimizer):
     Momentum is Nesterov's, weight decay is decoupled.
     """
 
-    def __init__(self, groups: Iterable[dict[str, Any]], momentum: float, dtype: torch.dtype) -> None:
-        """Take groups with `lr` and `weight_decay`, and the type that steps are made orthogonal in: bf16 or fp32."""
+    def __init__(self, groups: Iterable[dict[str, Any]], momentum: float, rounds: int, dtype: torch.dtype) -> None:
+        """Take groups with `lr` and `weight_decay`, and how steps are made orthogonal: rounds, and bf16 or fp32."""
         super().__init__(groups, {"momentum": momentum})
+        self.rounds = rounds
         self.dtype = dtype
 
     @torch.no_grad()
@@ -41,22 +42,23 @@ class Muon(torch.optim.Optimizer):
         if not state:
             state["mean"] = torch.zeros_like(weight.grad)
         mean = state["mean"].lerp_(weight.grad, 1 - momentum)
-        step = orthogonal(weight.grad.lerp(mean, momentum).flatten(1), self.dtype)
+        step = orthogonal(weight.grad.lerp(mean, momentum).flatten(1), self.rounds, self.dtype)
         rows, columns = step.shape
         weight.mul_(1 - lr * weight_decay)
         weight.sub_(step.view(weight.shape), alpha=lr * max(1, rows / columns) ** 0.5)
 
 
-def orthogonal(matrix: Tensor, dtype: torch.dtype) -> Tensor:
+def orthogonal(matrix: Tensor, rounds: int, dtype: torch.dtype) -> Tensor:
     """Nearly the orthogonal matrix that is nearest: its singular vectors, its singular values about 1.
 
-    Computed in `dtype` by a Newton-Schulz iteration, and given in the matrix's own.
+    Computed in `dtype` by Newton-Schulz iterations, and given in the matrix's own; fewer rounds leave small singular
+    values small.
     """
     tall = len(matrix) > matrix.shape[1]
     found = (matrix.T if tall else matrix).to(dtype)
     found = found / found.norm().clamp(min=1e-7)
     a, b, c = COEFFICIENTS
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         square = found @ found.T
         found = torch.addmm(found, torch.addmm(square, square, square, beta=b, alpha=c), found, beta=a)
     return (found.T if tall else found).to(matrix.dtype)

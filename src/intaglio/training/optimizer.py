@@ -42,7 +42,7 @@ def optimizers(
             others = [(name, parameter) for name, parameter in trained if name not in names]
             found: list[torch.optim.Optimizer] = []
             if inner:
-                found.append(Muon(_groups(inner, rates, peak, decay), config.momentum, dtype))
+                found.append(Muon(_groups(inner, rates, peak, decay), config.momentum, config.rounds, dtype))
             if others:
                 found.append(_sgd(_groups(others, rates, config.others_rate, decay), config.momentum))
             return found
