@@ -52,11 +52,7 @@ def test_images_too_small_for_a_network_are_refused() -> None:
         network(ArticleCNN(name="article_cnn", filters=4, hidden=8), (1, 3, 3))
 
 
-@pytest.mark.parametrize(
-    ("config", "sides"),
-    [(SPEEDNET, [31, 15, 7, 3]), (OVERLAPPING, [31, 16, 8, 4])],
-    ids=WINDOWS,
-)
+@pytest.mark.parametrize(("config", "sides"), [(SPEEDNET, [31, 15, 7, 3]), (OVERLAPPING, [31, 16, 8, 4])], ids=WINDOWS)
 def test_pooling_halves_odd_sides_rounded_down_or_up(config: Speednet, sides: list[int]) -> None:
     maps, found = torch.zeros(1, 1, 32, 32), []
     for block in list(network(config, (1, 32, 32)).eval().backbone)[:-1]:
@@ -163,11 +159,7 @@ def test_a_checkpoint_comes_back_as_it_was_and_is_the_same_bytes_twice(tmp_path:
 
 
 def test_a_checkpoint_whose_weights_are_another_networks_is_refused(tmp_path: Path) -> None:
-    save(
-        tmp_path / "wide.safetensors",
-        network(SPEEDNET.model_copy(update={"widths": [8, 8, 24]})),
-        card(),
-    )
+    save(tmp_path / "wide.safetensors", network(SPEEDNET.model_copy(update={"widths": [8, 8, 24]})), card())
     with pytest.raises(UserError, match=r"wide\.safetensors: backbone\.block3.*not those of the speednet"):
         load(tmp_path / "wide.safetensors")
 
