@@ -57,8 +57,8 @@ $(INSTALLED):
 $(READY): $(INSTALLED)
 	rm -f .venv/ready-*
 	$(PIP_INSTALL) --no-index --no-build-isolation --no-deps --editable .
-	.venv/bin/python -m intaglio.viewing.browser
-	.venv/bin/python -m intaglio.viewing.plots
+	.venv/bin/python -m intaglio.netron.browser
+	.venv/bin/python -m intaglio.chain.dvc_plots
 	touch $@
 
 # A virtual environment whose Python has gone (an upgrade of the system) is made anew.

@@ -2,7 +2,7 @@
 # Each rule is one `intaglio` command and one stage of dvc.yaml; workflow/rules/ has them in this order.
 from snakemake.utils import min_version
 
-from intaglio.workflow import data_of, finish, gpus, hold, settings_of, start
+from intaglio.chain.snakefile import data_of, finish, gpus, hold, settings_of, start
 
 min_version("9.0")
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from intaglio.data import store
-from intaglio.data.catalog import CATALOG
+from intaglio.data.catalogue import CATALOG
 from intaglio.data.decode import Decoded
 from intaglio.data.split import split
 from intaglio.params.data import Data

@@ -1,4 +1,4 @@
-"""The command line: one sub-command for each step, and the tools. It only dispatches; a step's options are its own."""
+"""The command line: one sub-command for each step and each command. It only dispatches; options are the step's own."""
 
 import inspect
 import os
@@ -23,7 +23,7 @@ STEPS = (
     "visualize",
     "report",
 )
-TOOLS = ("check", "compare", "fingerprint", "sync", "view")
+COMMANDS = ("check", "compare", "fingerprint", "sync", "view")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -37,8 +37,8 @@ def _command(module: str, name: str) -> Callable[..., None]:
     hints = get_type_hints(run, include_extras=True)
 
     def command(**options: Any) -> None:
+        from intaglio.chain.run_record import witness
         from intaglio.logs import logger, record
-        from intaglio.provenance.witness import witness
 
         try:
             with record(name, options), witness(sys.argv[1:]) as needed:
@@ -66,8 +66,8 @@ def _command(module: str, name: str) -> Callable[..., None]:
 
 for _name in STEPS:
     app.command(_name)(_command(f"intaglio.steps.{_name}", _name))
-for _name in TOOLS:
-    app.command(_name)(_command(f"intaglio.tools.{_name}", _name))
+for _name in COMMANDS:
+    app.command(_name)(_command(f"intaglio.commands.{_name}", _name))
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from intaglio.provenance.stages import Stage, read_stages
+from intaglio.chain.stages import Stage, read_stages
 
 REPOSITORY = Path(__file__).parents[2]
 IMAGES = 40

@@ -15,9 +15,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from intaglio.data import raw
-from intaglio.data.archive import extract, is_archive
-from intaglio.data.content import Damaged, Unexpected, Written
 from intaglio.errors import UserError
+from intaglio.fetching.archive import extract, is_archive
+from intaglio.fetching.content import Damaged, Unexpected, Written
 
 WANTED = {"images": 1000, "labels": 100}
 GOOD = {"set/images": b"i" * 1000, "set/labels": b"l" * 100}

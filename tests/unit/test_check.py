@@ -12,9 +12,9 @@ import pytest
 import typer
 from recorded_run import RecordedRun, git
 
+from intaglio.chain.sync import read_lock
+from intaglio.commands import check
 from intaglio.errors import UserError
-from intaglio.provenance.sync import read_lock
-from intaglio.tools import check
 
 COMMAND = [sys.executable, "-c", "from intaglio.cli import main; main()", "check"]
 TRAINED = ("train", "finetune", "evaluate@base", "evaluate@finetuned", "export@base", "export@finetuned")

@@ -45,5 +45,5 @@ def test_the_commands_of_an_example_have_the_options_it_gives(name: str) -> None
     used = re.findall(r"\.venv/bin/intaglio (\w+)((?: [^\n]*)?)", script_of(name))
     assert {command for command, _ in used} == {"compare", "check"}
     for command, rest in used:
-        options = signature(import_module(f"intaglio.tools.{command}").run).parameters
+        options = signature(import_module(f"intaglio.commands.{command}").run).parameters
         assert set(re.findall(r"--([\w-]+)", rest)) <= {name.replace("_", "-") for name in options}

@@ -32,12 +32,12 @@ FILES = {
     "__init__.py": "",
     "steps/__init__.py": "",
     "steps/train.py": "def run():\n    from intaglio.training.loop import fit\n    fit()\n",
-    "steps/report.py": "import sklearn\nfrom intaglio.reporting import page\n",
+    "steps/report.py": "import sklearn\nfrom intaglio.report import page\n",
     "training/__init__.py": "",
     "training/loop.py": "import torch\nimport json\n\ndef fit():\n    return 1\n",
-    "reporting/__init__.py": "",
-    "reporting/page.py": "",
-    "reporting/templates/page.html": "<p>",
+    "report/__init__.py": "",
+    "report/page.py": "",
+    "report/templates/page.html": "<p>",
 }
 
 
@@ -63,7 +63,7 @@ def test_a_step_lists_its_modules_its_files_and_its_packages_with_what_they_need
     assert train["packages"] == {"numpy": "2.0", "torch": "2.14.1 ; sys_platform == 'linux'"}
     assert train["files"] == {}
     report = described(source, "report")
-    assert list(report["files"]) == ["intaglio/reporting/templates/page.html"]
+    assert list(report["files"]) == ["intaglio/report/templates/page.html"]
     assert report["packages"] == {"scikit-learn": "1.9"}
 
 
@@ -79,7 +79,7 @@ def test_a_step_lists_its_modules_its_files_and_its_packages_with_what_they_need
         ("training/loop.py", FILES["training/loop.py"].replace("1", "2"), {"train"}),
         ("training/loop.py", FILES["training/loop.py"].replace("1", "1.0"), {"train"}),
         ("training/unused.py", "x = 1", set()),
-        ("reporting/templates/page.html", "<div>", {"report"}),
+        ("report/templates/page.html", "<div>", {"report"}),
     ],
     ids=["statement", "comment and docstring", "number", "type of a number", "unrelated module", "data file"],
 )
@@ -134,7 +134,7 @@ def test_the_files_in_the_repository_are_current_and_left_alone(tmp_path: Path) 
 @pytest.mark.parametrize("step", STEPS)
 def test_the_command_line_and_the_whole_schema_are_outside_of_every_step(step: str) -> None:
     modules = Closure(REPOSITORY / "src/intaglio", REPOSITORY / "requirements.lock").of_step(step)["modules"]
-    outside = {"intaglio.cli", "intaglio.params.schema", "intaglio.preflight", "intaglio.workflow"}
+    outside = {"intaglio.cli", "intaglio.params.schema", "intaglio.chain.preflight", "intaglio.chain.snakefile"}
     assert not outside & modules.keys()
     sections = {f"intaglio.params.{name}" for name in STEPS} & modules.keys()
     assert sections <= {f"intaglio.params.{step}"}

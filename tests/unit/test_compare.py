@@ -18,9 +18,9 @@ from experiments import METRICS, Experiments, put, ten_commits
 from prepared import write_prepared
 from recorded_run import git
 
+from intaglio.commands import compare
+from intaglio.compare.images import Flip, confusion_change, flips
 from intaglio.errors import UserError
-from intaglio.revisions.images import Flip, confusion_change, flips
-from intaglio.tools import compare
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 COMMAND = [sys.executable, "-c", "from intaglio.cli import main; main()", "compare"]

@@ -19,9 +19,10 @@ from typing import get_args
 import pytest
 from local_site import Site, serving
 
-from intaglio.data import catalog, fetch, raw
-from intaglio.data.catalog import CATALOG, Archive, DebianPackage, Entry, File, Folder, Source
+from intaglio.data import catalogue, raw
+from intaglio.data.catalogue import CATALOG, Archive, DebianPackage, Entry, File, Folder, Source
 from intaglio.errors import UserError
+from intaglio.fetching import http
 from intaglio.params.data import SetName
 from intaglio.params.download import Download
 from intaglio.steps import download
@@ -37,8 +38,8 @@ def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cache and a working directory of the test's own, and no waiting between tries."""
     monkeypatch.setenv("INTAGLIO_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(fetch, "_FIRST_WAIT", 0)
-    monkeypatch.setattr(fetch, "_JITTER", 0)
+    monkeypatch.setattr(http, "_FIRST_WAIT", 0)
+    monkeypatch.setattr(http, "_JITTER", 0)
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def known(files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Callable[
     def with_sources(*sources: Source) -> Entry:
         listed = [File(name, len(content), hashlib.sha256(content).hexdigest()) for name, content in files.items()]
         entry = dataclasses.replace(CATALOG["fashion_mnist"], files=tuple(listed), sources=sources)
-        monkeypatch.setattr(catalog, "CATALOG", {**CATALOG, "fashion_mnist": entry})
+        monkeypatch.setattr(catalogue, "CATALOG", {**CATALOG, "fashion_mnist": entry})
         return entry
 
     return with_sources
@@ -241,7 +242,7 @@ def test_a_machine_without_apt_is_told_so(known, monkeypatch):
 def test_a_download_that_breaks_off_goes_on_where_it_stopped(site, tmp_path):
     content = os.urandom(300_000)
     site.files, site.cuts = {"/file": content}, [100_000, 150_000]
-    path = fetch.fetch(f"{site.address}file", tmp_path, len(content), PATIENCE)
+    path = http.fetch(f"{site.address}file", tmp_path, len(content), PATIENCE)
     assert path.read_bytes() == content
     assert site.requests == [("/file", None), ("/file", "bytes=100000-"), ("/file", "bytes=250000-")]
 
@@ -250,34 +251,34 @@ def test_the_next_run_goes_on_where_a_killed_one_stopped(site, tmp_path):
     content = os.urandom(300_000)
     site.files, site.cuts = {"/file": content}, [100_000]
     once = Download(attempts=1, timeout=5)
-    with pytest.raises(fetch.Unavailable, match="broke off"):
-        fetch.fetch(f"{site.address}file", tmp_path, len(content), once)
-    assert fetch.fetch(f"{site.address}file", tmp_path, len(content), once).read_bytes() == content
+    with pytest.raises(http.Unavailable, match="broke off"):
+        http.fetch(f"{site.address}file", tmp_path, len(content), once)
+    assert http.fetch(f"{site.address}file", tmp_path, len(content), once).read_bytes() == content
     assert site.requests[-1] == ("/file", "bytes=100000-")
 
 
 def test_a_server_without_ranges_is_asked_for_the_whole_again(site, tmp_path):
     content = os.urandom(300_000)
     site.files, site.cuts, site.ranges = {"/file": content}, [100_000], False
-    assert fetch.fetch(f"{site.address}file", tmp_path, len(content), PATIENCE).read_bytes() == content
+    assert http.fetch(f"{site.address}file", tmp_path, len(content), PATIENCE).read_bytes() == content
 
 
 def test_a_file_that_changed_on_the_server_is_not_glued_to_its_old_beginning(site, tmp_path):
     old, new = os.urandom(300_000), os.urandom(300_000)
     site.files, site.cuts = {"/file": old}, [100_000]
-    with pytest.raises(fetch.Unavailable):
-        fetch.fetch(f"{site.address}file", tmp_path, len(old), Download(attempts=1, timeout=5))
+    with pytest.raises(http.Unavailable):
+        http.fetch(f"{site.address}file", tmp_path, len(old), Download(attempts=1, timeout=5))
     site.files, site.tag = {"/file": new}, '"second"'
-    assert fetch.fetch(f"{site.address}file", tmp_path, len(new), PATIENCE).read_bytes() == new
+    assert http.fetch(f"{site.address}file", tmp_path, len(new), PATIENCE).read_bytes() == new
 
 
 def test_a_partial_download_longer_than_the_file_is_thrown_away(site, tmp_path):
     content = os.urandom(300_000)
     site.files, site.cuts = {"/file": content}, [200_000]
-    with pytest.raises(fetch.Unavailable):
-        fetch.fetch(f"{site.address}file", tmp_path, len(content), Download(attempts=1, timeout=5))
+    with pytest.raises(http.Unavailable):
+        http.fetch(f"{site.address}file", tmp_path, len(content), Download(attempts=1, timeout=5))
     site.files = {"/file": content[:100_000]}
-    assert fetch.fetch(f"{site.address}file", tmp_path, len(content), PATIENCE).read_bytes() == content[:100_000]
+    assert http.fetch(f"{site.address}file", tmp_path, len(content), PATIENCE).read_bytes() == content[:100_000]
     assert [asked for _, asked in site.requests] == [None, "bytes=200000-", None]
 
 
@@ -326,7 +327,7 @@ def test_without_a_network_one_line_lists_what_was_tried_and_the_mend(known, cap
 def test_a_length_that_the_server_did_not_declare_is_limited_all_the_same(site, tmp_path):
     site.files, site.declare_length = {"/file": bytes(1_000_000)}, False
     with pytest.raises(Exception, match="more than the expected 1000 bytes"):
-        fetch.fetch(f"{site.address}file", tmp_path, 1000, PATIENCE)
+        http.fetch(f"{site.address}file", tmp_path, 1000, PATIENCE)
     assert not [path for path in tmp_path.iterdir() if path.is_file() and path.stat().st_size > 100]
 
 

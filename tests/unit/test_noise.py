@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from intaglio.comparison.noise import compare_means, compare_paired, compare_seeds
+from intaglio.history.noise import compare_means, compare_paired, compare_seeds
 
 IMAGES = 10_000
 PAIRS = 500

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from intaglio.chain.preflight import check_settings
 from intaglio.errors import UserError
 from intaglio.files import as_json
 from intaglio.params.compute import Compute
 from intaglio.params.reader import Params, check
 from intaglio.params.schema import Everything, json_schema
-from intaglio.preflight import check_settings
 
 REPOSITORY = Path(__file__).parents[2]
 DEFAULT = YAML(typ="safe").load(REPOSITORY / "params.yaml")

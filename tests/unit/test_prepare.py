@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from intaglio.data import raw, store
-from intaglio.data.catalog import CATALOG
-from intaglio.data.content import Written
+from intaglio.data.catalogue import CATALOG
 from intaglio.data.decode import Decoded, decode
 from intaglio.data.split import split
 from intaglio.data.store import Facts, Prepared, Split, moments, open_prepared
 from intaglio.errors import UserError
+from intaglio.fetching.content import Written
 from intaglio.params.data import DataSet
 from intaglio.steps import download, prepare
 

@@ -20,15 +20,15 @@ from ruamel.yaml import YAML
 
 from intaglio.data import store
 from intaglio.errors import UserError
-from intaglio.reporting.classes import commonest_mixups, weakest_first
-from intaglio.reporting.figures import Curve, curves
-from intaglio.reporting.inputs import Input
-from intaglio.reporting.records import TestRecord as ScoresRecord
-from intaglio.reporting.records import read_record, read_scratch
-from intaglio.reporting.results import read_results
-from intaglio.reporting.samples import choose, match
-from intaglio.reporting.tables import Confusion, long_form, read_confusion, read_epochs, read_predictions
-from intaglio.reporting.wording import agreement, calibration, comparison, facts, machines
+from intaglio.report.classes import commonest_mixups, weakest_first
+from intaglio.report.figures import Curve, curves
+from intaglio.report.results import read_results
+from intaglio.report.samples import choose, match
+from intaglio.report.wording import agreement, calibration, comparison, facts, machines
+from intaglio.results.inputs import Input
+from intaglio.results.records import TestRecord as ScoresRecord
+from intaglio.results.records import read_record, read_scratch
+from intaglio.results.tables import Confusion, long_form, read_confusion, read_epochs, read_predictions
 from intaglio.steps import report
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"

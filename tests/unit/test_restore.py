@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from intaglio.provenance.hashes import Hashes
-from intaglio.provenance.past import CHOICE, restore
+from intaglio.chain.hashes import Hashes
+from intaglio.chain.run_cache import CHOICE, restore
 
 
 @pytest.mark.parametrize("content", ["", '{"results/metrics/base.json": "d4', "\0\0\0"])

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from onnx_files import small_cnn
 
+from intaglio.commands import view
 from intaglio.errors import UserError
-from intaglio.tools import view
 
 COMMAND = [sys.executable, "-c", "from intaglio.cli import main; main()", "view"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from project import REPOSITORY, Project
 
-from intaglio.provenance.stages import read_stages
+from intaglio.chain.stages import read_stages
 from intaglio.steps.code import STEPS
 
 Jobs = dict[str, dict[str, Any]]

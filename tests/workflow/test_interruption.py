@@ -11,7 +11,7 @@ import psutil
 import pytest
 from project import Project
 
-from intaglio.provenance.stages import read_stages
+from intaglio.chain.stages import read_stages
 
 # Enough epochs for a run to be killed in the middle of them.
 EPOCHS = 60

@@ -7,8 +7,8 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 from project import Project
 
-from intaglio.viewing.browser import require
-from intaglio.viewing.pictures import FLAGS
+from intaglio.netron.browser import require
+from intaglio.netron.pictures import FLAGS
 
 # Vega draws on a canvas; as SVG the same drawing can be read.
 AS_SVG = """
@@ -31,7 +31,7 @@ def test_the_page_of_dvc_plots_diff_draws_every_plot_without_the_network(finishe
     for run in ("base", "finetuned", "scratch"):
         table = finished.root / f"results/metrics/{run}.csv"
         table.write_text(re.sub(r"(?m)(?<=,)0\.(\d)", r"0.0\1", table.read_text()))
-    finished.run(sys.executable, "-m", "intaglio.viewing.plots")
+    finished.run(sys.executable, "-m", "intaglio.chain.dvc_plots")
     assert finished.run("git", "status", "--porcelain", ".dvc", ".gitignore").stdout == ""
 
     finished.run("dvc", "plots", "diff", "HEAD", "--out", str(tmp_path / "page"))

@@ -60,8 +60,8 @@ class Clone:
             "backend.py": BACKEND,
             "src/intaglio/__init__.py": "",
             "src/intaglio/viewing/__init__.py": "",
-            "src/intaglio/viewing/browser.py": BROWSER,
-            "src/intaglio/viewing/plots.py": "",
+            "src/intaglio/netron/browser.py": BROWSER,
+            "src/intaglio/chain/dvc_plots.py": "",
         }
         for name, text in files.items():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,7 @@ def test_a_set_up_killed_on_its_way_is_finished_by_the_next(clone: Clone) -> Non
 
     status, output = clone.setup()
     assert status == 0
-    assert "intaglio.viewing.browser" in output
+    assert "intaglio.netron.browser" in output
     assert clone.works()
 
 

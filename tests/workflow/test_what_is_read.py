@@ -10,8 +10,8 @@ import pytest
 from observe import HAS_STRACE, Seen, observe
 from project import REPOSITORY, Project
 
+from intaglio.chain.stages import Stage, read_stages
 from intaglio.provenance.code import Lock, _normal
-from intaglio.provenance.stages import Stage, read_stages
 
 pytestmark = pytest.mark.long
 

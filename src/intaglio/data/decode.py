@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from intaglio.data.catalog import Entry
+from intaglio.data.catalogue import Entry
 from intaglio.errors import UserError
 
 IDX_UINT8 = 0x08  # type code of unsigned bytes in an IDX file's magic number

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intaglio.data.content import Damaged, Written, reading
 from intaglio.errors import UserError
+from intaglio.fetching.content import Damaged, Written, reading
 from intaglio.files import replacing
 
 MANIFEST = "manifest.json"

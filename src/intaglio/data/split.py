@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from intaglio.data.catalog import Entry
+from intaglio.data.catalogue import Entry
 from intaglio.data.decode import Decoded
 from intaglio.errors import UserError
 from intaglio.params.data import DataSet

@@ -18,7 +18,7 @@ def run(
     output: Annotated[Path, "folder for a file of each step (workflow/code)"],
 ) -> None:
     """Write down what code each step runs."""
-    from intaglio.preflight import check_settings
+    from intaglio.chain.preflight import check_settings
 
     check_settings(params)
     refresh(source, lock, output)
@@ -28,7 +28,7 @@ def refresh(source: Path, lock: Path, output: Path) -> list[str]:
     """Bring the files up to date; those that are keep their time. Returns the names of the steps that changed."""
     from intaglio.files import as_json, write_text
     from intaglio.provenance.code import Closure
-    from intaglio.provenance.installed import as_run
+    from intaglio.provenance.packages import as_run
 
     closure, changed = Closure(source, lock), []
     for step in STEPS:

@@ -13,10 +13,11 @@ def run(
     output: Annotated[Path, "originals to write (tar)"],
 ) -> None:
     """Get a set's original files, verified, into one file."""
-    from intaglio.data import own, raw
-    from intaglio.data.cache import Cache
-    from intaglio.data.catalog import CATALOG
-    from intaglio.data.sources import originals
+    from intaglio.data import raw
+    from intaglio.data.catalogue import CATALOG
+    from intaglio.fetching import user_copy
+    from intaglio.fetching.cache import Cache
+    from intaglio.fetching.originals import originals
     from intaglio.params.data import Data, DataSet
     from intaglio.params.download import Download
     from intaglio.params.reader import Params
@@ -25,6 +26,6 @@ def run(
     settings: DataSet = getattr(reader.get("data", Data), role)
     entry = CATALOG[settings.set]
     where = f"{params}: data.{role}.source"
-    given = own.parse(settings.source, where) if settings.source else None
+    given = user_copy.parse(settings.source, where) if settings.source else None
     files = originals(entry, given, Cache.of_user(), reader.get("download", Download), where)
     raw.write(output, entry.name, files)

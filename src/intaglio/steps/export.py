@@ -14,9 +14,9 @@ def run(
     onnx: Annotated[Path, "ONNX file to write"],
 ) -> None:
     """Write a network as an ONNX file."""
-    from intaglio.exchange.graph import export
     from intaglio.logs import logger
     from intaglio.models.checkpoint import load
+    from intaglio.onnx.graph import export
     from intaglio.params.export import Export
     from intaglio.params.reader import Params
 

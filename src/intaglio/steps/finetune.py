@@ -20,6 +20,7 @@ def run(
     """Fine-tune the trained network on the target set."""
     import torch
 
+    from intaglio.chain.recorder import WATCH
     from intaglio.data.batches import for_scoring, normaliser
     from intaglio.data.shuffled import for_training
     from intaglio.data.store import open_prepared
@@ -34,7 +35,6 @@ def run(
     from intaglio.params.resume import Resume
     from intaglio.params.seed import Seed
     from intaglio.provenance.fingerprint import fingerprint, in_a_line
-    from intaglio.provenance.watch import WATCH
     from intaglio.training.history import write_history
     from intaglio.training.loop import fit, predict
     from intaglio.training.machine import use

@@ -16,7 +16,7 @@ def run(
     """Decode a set's original files and divide them into train, validation and test."""
     from intaglio.data import raw as originals
     from intaglio.data import store
-    from intaglio.data.catalog import CATALOG
+    from intaglio.data.catalogue import CATALOG
     from intaglio.data.decode import decode
     from intaglio.data.split import split
     from intaglio.errors import UserError

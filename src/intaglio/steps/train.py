@@ -15,6 +15,7 @@ def run(
     summary: Annotated[Path, "summary of the run to write (JSON)"],
 ) -> None:
     """Train a network on the base set."""
+    from intaglio.chain.recorder import WATCH
     from intaglio.data.batches import for_scoring, normaliser
     from intaglio.data.shuffled import for_training
     from intaglio.data.store import open_prepared
@@ -28,7 +29,6 @@ def run(
     from intaglio.params.seed import Seed
     from intaglio.params.train import Train
     from intaglio.provenance.fingerprint import fingerprint, in_a_line
-    from intaglio.provenance.watch import WATCH
     from intaglio.training.history import write_history
     from intaglio.training.loop import fit
     from intaglio.training.machine import use

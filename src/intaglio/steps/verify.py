@@ -21,10 +21,10 @@ def run(
     from intaglio.data.batches import Normaliser, for_scoring
     from intaglio.data.store import open_prepared
     from intaglio.errors import UserError
-    from intaglio.exchange.parity import compare, open_session, summarise
     from intaglio.files import write_json
     from intaglio.logs import logger
     from intaglio.models.checkpoint import load
+    from intaglio.onnx.parity import compare, open_session, summarise
     from intaglio.params.compute import Compute
     from intaglio.params.reader import Params
     from intaglio.params.verify import Verify

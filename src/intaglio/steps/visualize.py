@@ -22,10 +22,10 @@ def run(
     """Draw a network's graph as SVG and PNG."""
     from intaglio.files import replacing
     from intaglio.logs import logger
+    from intaglio.netron.note import note
+    from intaglio.netron.pictures import draw
     from intaglio.params.reader import Params
     from intaglio.params.visualize import Visualize
-    from intaglio.viewing.note import note
-    from intaglio.viewing.pictures import draw
 
     how: Visualize = Params(params).get("visualize", Visualize)
     with replacing(svg) as new_svg, replacing(png) as new_png:

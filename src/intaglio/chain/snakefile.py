@@ -1,0 +1,127 @@
+"""What the Snakefile needs: the settings, each rule's share of them, and code files that are up to date."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from snakemake.exceptions import WorkflowError
+
+from intaglio.chain.clone_lock import announce, claim, is_free
+from intaglio.chain.dvc_lock import outputs_held
+from intaglio.chain.preflight import check_settings
+from intaglio.chain.run_cache import CHOICE as TAKE_FROM_CACHE
+from intaglio.chain.step_source import CODE, LOCK, SOURCE, require_own_package
+from intaglio.chain.sync import tell_dvc, tell_snakemake
+from intaglio.errors import UserError
+from intaglio.params.reader import Params
+from intaglio.params.schema import Everything
+from intaglio.steps.code import refresh
+
+PARAMS = Path("params.yaml")
+
+# The clone's lock, as long as this process lives; and DVC's, as long as jobs may run.
+_LOCK, _OUTPUTS = ExitStack(), ExitStack()
+
+
+def start(workflow: Any, config: dict[str, Any]) -> Everything:
+    """Check all settings, and bring `workflow/code/` and Snakemake's record up to date, before it decides what to run.
+
+    Only the process that the user started does the latter, not a job's own reading of the Snakefile, and not while a
+    run is active in the clone.
+
+    Afterwards `config` holds the settings, as `configfile: "params.yaml"` would give them but for the reader: the
+    captions of Snakemake's report take values from there.
+
+    Raises:
+        WorkflowError: the settings or the source are wrong; Snakemake prints its one line.
+    """
+    if config:
+        raise WorkflowError(
+            f"--config {' '.join(config)}: settings live in {PARAMS}, for both tools; change them there"
+        )
+    try:
+        settings = check_settings(PARAMS)
+        require_own_package()
+        if workflow.is_main_process and is_free():
+            refresh(SOURCE, LOCK, CODE)
+            if changed := tell_snakemake():
+                _say(f"{changed} of Snakemake's records brought in line with what is on disk")
+    except UserError as error:
+        raise WorkflowError(str(error)) from error
+    config.update(Params(PARAMS).values)
+    return settings
+
+
+def hold(workflow: Any) -> None:
+    """Take the clone's lock until this process ends, and let its steps know; and whether jobs are forced.
+
+    Raises:
+        WorkflowError: another run holds it.
+    """
+    try:
+        _LOCK.enter_context(claim())
+        if not inside_of_dvc():
+            _OUTPUTS.enter_context(outputs_held())
+    except UserError as error:
+        raise WorkflowError(str(error)) from error
+    announce()
+    wanted = workflow.dag_settings
+    if not (wanted.forceall or wanted.forcerun or wanted.forcetargets):
+        os.environ[TAKE_FROM_CACHE] = "yes"
+
+
+def finish() -> None:
+    """After a run, whole or broken off: record in both tools what is true, and nothing else.
+
+    Raises:
+        WorkflowError: `dvc.lock` cannot be brought up to date.
+    """
+    try:
+        if not inside_of_dvc():
+            _OUTPUTS.close()
+            _say(f"{len(tell_dvc())} stages newly recorded in dvc.lock")
+        tell_snakemake()
+    except UserError as error:
+        raise WorkflowError(str(error)) from error
+
+
+def inside_of_dvc() -> bool:
+    """Whether Snakemake was started by a stage of DVC, which then holds its own lock and records its own outputs."""
+    return "DVC_STAGE" in os.environ
+
+
+def _say(text: str) -> None:
+    print(f"intaglio sync: {text}", file=sys.stderr)
+
+
+def keys_of(step: str, **wildcards: str) -> list[str]:
+    """The settings that a step's results depend on."""
+    keys: tuple[str, ...] = import_module(f"intaglio.steps.{step}").KEYS
+    return [key.format(**wildcards) for key in keys]
+
+
+def settings_of(step: str) -> Callable[[Any], str]:
+    """A rule's one parameter: its settings as sorted JSON, which differs exactly when a value does."""
+    params = Params(PARAMS)
+    return lambda wildcards: params.canonical(keys_of(step, **wildcards))
+
+
+def data_of(wildcards: Any) -> str:
+    """The prepared images of a network: the base set's, or for the fine-tuned one the target's."""
+    return f"data/prepared/{'base' if wildcards.model == 'base' else 'target'}.safetensors"
+
+
+def gpus(settings: Everything) -> int:
+    """How many GPUs a training step takes: so that steps take turns on a GPU, and run side by side without one."""
+    match settings.compute.device:
+        case "auto":
+            return int(shutil.which("nvidia-smi") is not None)
+        case "cuda":
+            return 1
+        case _:
+            return 0

@@ -1,0 +1,153 @@
+"""Taking known files out of an archive of which nothing is trusted.
+
+Members are read as streams and written under the names that the catalogue knows, so a member's own path decides
+nothing; an archive with a dangerous member is refused as a whole all the same.
+"""
+
+import io
+import stat
+import tarfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import IO, cast
+
+from intaglio.fetching.content import Damaged, Written, reading, uncompressed, write_down
+
+_MOST_MEMBERS = 100_000
+_LONGEST_READ = 16 << 20  # bytes; tarfile reads a member's extended header whole, however long it says that it is
+_ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is a zip archive or a tar archive, gzipped or not, judged by its first bytes."""
+    with path.open("rb") as file:
+        if file.read(4) in _ZIP_MAGICS:
+            return True
+        file.seek(0)
+        with reading(path.name):
+            head = uncompressed(file).read(tarfile.BLOCKSIZE)
+    try:
+        tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    return True
+
+
+def extract(
+    path: Path, limits: Mapping[str, int], refused: Mapping[str, str], folder: Path, what: str
+) -> dict[str, Written]:
+    """Write the wanted files of an archive into a folder.
+
+    Args:
+        path: a zip archive, or a tar archive, gzipped or not.
+        limits: names of the wanted files, each with the most bytes that it may have. A file may lie in any folder of
+            the archive, and may be gzipped: as NAME.gz it is uncompressed.
+        refused: names of files that make the archive the wrong one, each with the reason.
+        folder: where to write them, under their names.
+        what: name of the archive in error texts.
+
+    Returns:
+        The wanted files by name, all of them.
+
+    Raises:
+        Damaged: the archive cannot be read to its end or lacks a wanted file, or one of its members (wanted or not) is
+            a link or a device, has an absolute path or one with `..`, is encrypted, or is there twice.
+        OSError: a file cannot be written.
+    """
+    found: dict[str, Written] = {}
+    seen: set[str] = set()
+    with path.open("rb") as file:
+        members = _members(file, what)
+        while True:
+            with reading(what):
+                member = next(members, None)
+            if member is None:
+                break
+            name, stream = member
+            if name in seen:
+                raise Damaged(f"{what} holds {name} twice")
+            if len(seen) == _MOST_MEMBERS:
+                raise Damaged(f"{what} holds more than {_MOST_MEMBERS} members")
+            seen.add(name)
+            wanted = PurePosixPath(name).name.removesuffix(".gz")
+            if wanted in refused:
+                raise Damaged(f"{what} {refused[wanted]}")
+            if stream is None or wanted not in limits:
+                continue
+            if wanted in found:
+                raise Damaged(f"{what} holds {wanted} in two places, one of them {name}")
+            found[wanted] = write_down(stream, folder / wanted, limits[wanted], f"{name} in {what}")
+    if missing := sorted(limits.keys() - found.keys()):
+        raise Damaged(f"{what} holds no {missing[0]}")
+    return found
+
+
+Members = Iterator[tuple[str, IO[bytes] | None]]  # path inside the archive; content, None for a folder
+
+
+def _members(file: IO[bytes], what: str) -> Members:
+    is_zip = file.read(4) in _ZIP_MAGICS
+    file.seek(0)
+    return _zip_members(file, what) if is_zip else _tar_members(file, what)
+
+
+def _tar_members(file: IO[bytes], what: str) -> Members:
+    content = cast(IO[bytes], _Careful(uncompressed(file), what))
+    with tarfile.open(fileobj=content, mode="r:") as tar:
+        for member in tar:
+            _check_path(member.name, what)
+            if not (member.isreg() or member.isdir()):
+                kind = "link" if member.issym() or member.islnk() else "device or other special file"
+                raise Damaged(f"{what} is refused: its member {member.name} is a {kind}")
+            if member.size < 0:
+                raise Damaged(f"{what} is refused: its member {member.name} has a negative size")
+            yield member.name, tar.extractfile(member)
+        content.seek(tar.offset)
+        if content.read(tarfile.BLOCKSIZE).strip(b"\0") or not tar.offset:
+            raise tarfile.ReadError("a member's header cannot be read")
+
+
+def _zip_members(file: IO[bytes], what: str) -> Members:
+    with zipfile.ZipFile(file) as archive:
+        for member in archive.infolist():
+            _check_path(member.filename, what)
+            mode = member.external_attr >> 16
+            if stat.S_IFMT(mode) and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                kind = "link" if stat.S_ISLNK(mode) else "device or other special file"
+                raise Damaged(f"{what} is refused: its member {member.filename} is a {kind}")
+            if member.flag_bits & 1:
+                raise Damaged(f"{what} is refused: its member {member.filename} is encrypted")
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise Damaged(
+                    f"{what} is refused: its member {member.filename} is compressed in an unusual way; use deflate"
+                )
+            if member.is_dir():
+                yield member.filename, None
+            else:
+                with archive.open(member) as stream:
+                    yield member.filename, stream
+
+
+def _check_path(name: str, what: str) -> None:
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or name[1:2] == ":" or "\0" in name:
+        raise Damaged(f"{what} is refused: its member {name!r} would lie outside the archive's folder")
+
+
+class _Careful:
+    """A stream that tarfile cannot be made to read whole, or backwards, by what an archive says of itself."""
+
+    def __init__(self, stream: io.BufferedIOBase, what: str) -> None:
+        self.stream, self.what = stream, what
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _LONGEST_READ:
+            raise Damaged(f"{self.what} is damaged: it asks for {size} bytes at once")
+        return self.stream.read(size)
+
+    def seek(self, offset: int) -> int:
+        return self.stream.seek(offset)
+
+    def tell(self) -> int:
+        return self.stream.tell()

@@ -1,0 +1,76 @@
+"""The download cache: shared between clones, keyed by checksum, and filled with nothing that was not verified."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from intaglio.fetching.content import Written
+from intaglio.files import sha256
+from intaglio.logs import logger
+
+
+class Cache:
+    """`sha256/HEX` holds verified content, `partial/` what is still on its way."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use a folder, which is made when something is first kept."""
+        self.folder = folder
+
+    @classmethod
+    def of_user(cls) -> "Cache":
+        """The folder that `INTAGLIO_CACHE` names, else the user's cache folder."""
+        named = os.environ.get("INTAGLIO_CACHE")
+        return cls(Path(named).expanduser().absolute() if named else user_cache_path("intaglio"))
+
+    def find(self, checksum: str) -> Written | None:
+        """Content by its SHA-256, hashed again before it is trusted; damaged content is thrown away."""
+        path = self._place(checksum)
+        if not path.is_file():
+            return None
+        if sha256(path) == checksum:
+            return Written(path, path.stat().st_size, checksum)
+        logger.warning("%s: damaged, so it is fetched again", path)
+        path.unlink(missing_ok=True)
+        return None
+
+    def keep(self, file: Written) -> Written:
+        """Move a verified file into the cache. It lies in the cache's own `partial/`, so that the move is atomic."""
+        path = self._place(file.sha256)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file.path.replace(path)
+        return Written(path, file.size, file.sha256)
+
+    def _place(self, checksum: str) -> Path:
+        return self.folder / "sha256" / checksum
+
+    @contextmanager
+    def working_on(self, name: str) -> Iterator[Path]:
+        """A folder of its own for incomplete downloads of `name`, while no other process works on the same.
+
+        What is left in it stays for the next try; another process waits here until the first is done.
+        """
+        folder = self.folder / "partial" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "partial" / f"{name}.lock").open("wb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                logger.info("another process is fetching %s; waiting for it", name)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder
+
+
+@contextmanager
+def empty_folder(path: Path) -> Iterator[Path]:
+    """A folder that is empty at first, whatever a killed process left there, and gone afterwards."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
