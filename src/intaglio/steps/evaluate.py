@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
+
+from intaglio.steps.declare import Reads, Writes
 
 KEYS = ("compute", "evaluate")
 
 
 def run(
     *,
-    params: Annotated[Path, "settings (params.yaml)"],
-    model: Annotated[Literal["base", "finetuned"], "which network this is"],
-    checkpoint: Annotated[Path, "network to score (safetensors)"],
-    data: Annotated[Path, "prepared images whose test split to use"],
-    scores: Annotated[Path, "scores to write (JSON)"],
-    confusion: Annotated[Path, "confusion matrix to write (CSV)"],
-    predictions: Annotated[Path, "a row for each test image to write (CSV)"],
+    params: Annotated[Path, Reads("settings (params.yaml)")],
+    name: Annotated[str, "network (row of train or finetune)"],
+    checkpoint: Annotated[Path, Reads("network to score (safetensors)")],
+    data: Annotated[Path, Reads("prepared images whose test split to use")],
+    scores: Annotated[Path, Writes("scores (JSON)")],
+    confusion: Annotated[Path, Writes("confusion matrix (CSV)")],
+    predictions: Annotated[Path, Writes("a row for each test image (CSV)")],
 ) -> None:
     """Score a network on the test split."""
     import pandas as pd
@@ -25,23 +27,20 @@ def run(
     from intaglio.files import write_json, write_text
     from intaglio.models.checkpoint import load
     from intaglio.params.compute import Compute
-    from intaglio.params.data import Data
     from intaglio.params.evaluate import Evaluate
     from intaglio.params.reader import Params
-    from intaglio.params.seed import Seed
     from intaglio.provenance.fingerprint import fingerprint, in_a_line
     from intaglio.training import scores as score
     from intaglio.training.loop import predict
     from intaglio.training.machine import use
 
     settings = Params(params)
-    seed, compute = settings.get("seed", Seed), settings.get("compute", Compute)
-    settings.get("data", Data)
-    how: Evaluate = settings.get("evaluate", Evaluate)
+    compute = settings.get("compute", Compute)
+    how = settings.get("evaluate", Evaluate)
 
     (network, card), prepared = load(checkpoint), open_prepared(data)
     card.must_fit(checkpoint, prepared.facts.classes, data)
-    machine = use(compute, seed).exact()
+    machine = use(compute, seed=0).exact()
     machine.place(network)
     normalise = Normaliser(card.mean, card.std)
     batches = for_scoring(prepared, "test", card.shape[1:], normalise, batch_size=how.batch_size, device=machine.device)
@@ -68,13 +67,13 @@ def run(
         }
     )
     write_text(predictions, rows.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
-    _say(model, "test accuracy", found)
+    _say(name, "test accuracy", found)
     if twice:
-        _say(model, "with mirror images", twice["mirrored"])
+        _say(name, "with mirror images", twice["mirrored"])
 
 
-def _say(model: str, what: str, found: Mapping[str, Any]) -> None:
+def _say(name: str, what: str, found: Mapping[str, Any]) -> None:
     from intaglio.logs import logger
 
     low, high = (100 * found["interval"][end] for end in ("low", "high"))
-    logger.info("%s: %s %.2f %% (95 %%: %.2f to %.2f)", model, what, 100 * found["accuracy"], low, high)
+    logger.info("%s: %s %.2f %% (95 %%: %.2f to %.2f)", name, what, 100 * found["accuracy"], low, high)
