@@ -1,4 +1,4 @@
-"""evaluate: a network's answers on the test split, once."""
+"""evaluate: a network's predictions on the test split, and their scores."""
 
 from collections.abc import Mapping
 from pathlib import Path
