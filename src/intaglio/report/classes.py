@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from intaglio.results.records import TestRecord
-from intaglio.results.tables import Confusion
+from intaglio.results.confusion import Confusion
+from intaglio.results.evaluation import EvaluationRecord
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Mixup:
     share: float
 
 
-def weakest_first(confusion: Confusion, test: TestRecord) -> list[ClassRow]:
+def weakest_first(confusion: Confusion, test: EvaluationRecord) -> list[ClassRow]:
     """All classes, the lowest F1 first."""
     rows = [
         ClassRow(name, int(images), test.precision[name], test.recall[name], test.f1[name])

@@ -6,16 +6,32 @@ from xml.etree import ElementTree
 
 import pandas as pd
 
+from intaglio.results.confusion import Confusion
+from intaglio.results.evaluation import EvaluationRecord, Score
 from intaglio.results.inputs import Input
-from intaglio.results.records import ParityRecord, RunRecord, ScratchRecord, TestRecord, read_record, read_scratch
-from intaglio.results.tables import Confusion, read_confusion, read_epochs, read_predictions
+from intaglio.results.parity import ParityRecord
+from intaglio.results.records import Record, read_record
+from intaglio.results.tables import read_confusion, read_epochs, read_predictions
+from intaglio.results.training import TrainingRecord
+
+
+class ScratchRecord(TrainingRecord):
+    """`scratch.json` of a comparison that was made."""
+
+    test: Score
+
+
+class Skipped(Record):
+    """`scratch.json`: whether the comparison was switched off."""
+
+    skipped: bool = False
 
 
 @dataclass(frozen=True)
 class Run:
     """A training run: its record, and its epochs as `tables.read_epochs` gives them."""
 
-    record: RunRecord
+    record: TrainingRecord
     epochs: pd.DataFrame
 
 
@@ -24,7 +40,7 @@ class Network:
     """A trained network: how it was trained, tested, and compared with its ONNX file, and its graph as SVG."""
 
     run: Run
-    test: TestRecord
+    test: EvaluationRecord
     confusion: Confusion
     predictions: pd.DataFrame
     parity: ParityRecord
@@ -57,7 +73,7 @@ def read_results(metrics: Path, graphs: Path) -> Results:
     base, finetuned = _network("base", "train", metrics, graphs), _network("finetuned", "finetune", metrics, graphs)
     scratch = _scratch(metrics)
     if scratch is not None and scratch.record.test.images != finetuned.test.images:
-        raise Input(metrics / "scratch.json", "finetune").refusal(
+        raise Input(metrics / "scratch.json", "finetune").error(
             f"test.images: is {scratch.record.test.images} where the fine-tuned network was tested on "
             f"{finetuned.test.images}"
         )
@@ -70,20 +86,20 @@ def predictions_source(metrics: Path, model: str) -> Input:
 
 
 def _network(model: str, step: str, metrics: Path, graphs: Path) -> Network:
-    record = read_record(Input(metrics / f"{model}.json", step), RunRecord)
+    record = read_record(Input(metrics / f"{model}.json", step), TrainingRecord)
     tested = Input(metrics / f"{model}.test.json", "evaluate")
-    test = read_record(tested, TestRecord)
+    test = read_record(tested, EvaluationRecord)
     confused = Input(metrics / f"{model}.confusion.csv", "evaluate")
     confusion = read_confusion(confused)
     predicted = predictions_source(metrics, model)
     predictions = read_predictions(predicted)
     for key in ("precision", "recall", "f1"):
         if set(getattr(test, key)) != set(confusion.classes):
-            raise tested.refusal(f"{key}: does not name the classes of {confused.path}")
+            raise tested.error(f"{key}: does not name the classes of {confused.path}")
     if confusion.counts.sum() != test.images:
-        raise confused.refusal(f"counts {confusion.counts.sum()} images where {tested.path} has {test.images}")
+        raise confused.error(f"counts {confusion.counts.sum()} images where {tested.path} has {test.images}")
     if len(predictions) != test.images:
-        raise predicted.refusal(f"has {len(predictions)} rows where {tested.path} has {test.images} images")
+        raise predicted.error(f"has {len(predictions)} rows where {tested.path} has {test.images} images")
     return Network(
         run=Run(record, _epochs(Input(metrics / f"{model}.csv", step), record)),
         test=test,
@@ -95,21 +111,22 @@ def _network(model: str, step: str, metrics: Path, graphs: Path) -> Network:
 
 
 def _scratch(metrics: Path) -> Scratch | None:
-    record = read_scratch(Input(metrics / "scratch.json", "finetune"))
+    source = Input(metrics / "scratch.json", "finetune")
+    record = None if read_record(source, Skipped).skipped else read_record(source, ScratchRecord)
     table = Input(metrics / "scratch.csv", "finetune")
     if record is not None:
         return Scratch(record, _epochs(table, record))
     if len(read_epochs(table)):
-        raise table.refusal("has epochs although scratch.json says that the run was skipped")
+        raise table.error("has epochs although scratch.json says that the run was skipped")
     return None
 
 
-def _epochs(source: Input, record: RunRecord) -> pd.DataFrame:
+def _epochs(source: Input, record: TrainingRecord) -> pd.DataFrame:
     epochs = read_epochs(source)
     if len(epochs) != record.epochs:
-        raise source.refusal(f"has {len(epochs)} epochs where {source.path.stem}.json has {record.epochs}")
+        raise source.error(f"has {len(epochs)} epochs where {source.path.stem}.json has {record.epochs}")
     if not max(record.kept_epoch, record.best.epoch) <= record.epochs:
-        raise Input(source.path.with_suffix(".json"), source.step).refusal("kept_epoch or best.epoch is past the last")
+        raise Input(source.path.with_suffix(".json"), source.step).error("kept_epoch or best.epoch is past the last")
     return epochs
 
 
@@ -118,7 +135,7 @@ def _graph(source: Input) -> str:
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
-        raise source.refusal(f"not valid SVG: {error}") from error
+        raise source.error(f"not valid SVG: {error}") from error
     if root.tag != "{http://www.w3.org/2000/svg}svg":
-        raise source.refusal("not an SVG picture")
+        raise source.error("not an SVG picture")
     return text

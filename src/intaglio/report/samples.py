@@ -43,7 +43,7 @@ def match(
     """Find each prediction's image in the test split: the predictions with a column `position`, by row in the set.
 
     Args:
-        source: where the predictions come from, for the refusal.
+        source: where the predictions come from, for the error.
         predictions: as `tables.read_predictions` gives them, N rows.
         rows: N, the test images' rows in the set's own order.
         labels: N, their classes.
@@ -57,18 +57,16 @@ def match(
     strange = merged["position"].isna()
     if strange.any():
         row = int(np.argmax(strange.to_numpy()))
-        raise source.refusal(f"line {row + 2}: image {merged['image'][row]} is not in the prepared test split")
+        raise source.error(f"line {row + 2}: image {merged['image'][row]} is not in the prepared test split")
     wrong = merged["label"] != merged["truth"]
     if wrong.any():
         row = int(np.argmax(wrong.to_numpy()))
-        raise source.refusal(
-            f"line {row + 2}: label: the prepared data has another one for image {merged['image'][row]}"
-        )
+        raise source.error(f"line {row + 2}: label: the prepared data has another one for image {merged['image'][row]}")
     if len(merged) != len(rows):
-        raise source.refusal(f"has {len(merged)} rows where the prepared test split has {len(rows)} images")
+        raise source.error(f"has {len(merged)} rows where the prepared test split has {len(rows)} images")
     unknown = ~merged["prediction"].isin(classes)
     if unknown.any():
-        raise source.refusal(f"line {int(np.argmax(unknown.to_numpy())) + 2}: prediction: is not a class of the data")
+        raise source.error(f"line {int(np.argmax(unknown.to_numpy())) + 2}: prediction: is not a class of the data")
     return merged.drop(columns="truth").astype({"position": np.int64}).sort_values("image", ignore_index=True)
 
 

@@ -1,7 +1,7 @@
 """finetune: the trained network to the target set's classes, beside the same network from random weights."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 KEYS = ("seed", "compute", "finetune")
 
@@ -35,7 +35,8 @@ def run(
     from intaglio.params.resume import Resume
     from intaglio.params.seed import Seed
     from intaglio.provenance.fingerprint import fingerprint, in_a_line
-    from intaglio.training.history import write_history
+    from intaglio.results.epochs import write_epochs
+    from intaglio.results.records import write_record
     from intaglio.training.loop import fit, predict
     from intaglio.training.machine import use
     from intaglio.training.resume import States
@@ -65,12 +66,13 @@ def run(
     machine.place(network)
     watch, made_on = WATCH.get(), in_a_line(fingerprint(machine.device.type, compute.threads))
     states = States(watch.state, made_on, resume.minutes, watch.look)
-    named = {"model": origin.config.name, "fingerprint": made_on}
     rates = {"backbone": recipe.old_layers_rate}
     result = fit(network, training, validation, recipe, machine, name="finetuned", rates=rates, states=states)
-    described = result.summary(network, training, validation, machine) | named
+    model = origin.config.name
+    record = result.summary(network, training, validation, machine, model=model, fingerprint=made_on)
 
-    scratch_rows, scratch_described = [], {"skipped": True}
+    scratch_rows = []
+    scratch_described: dict[str, Any] = {"skipped": True}
     if recipe.compare_from_scratch:
         torch.manual_seed(seed)
         scratch = build(origin.config, origin.shape, len(facts.classes))
@@ -81,11 +83,12 @@ def run(
         test = for_scoring(prepared, "test", size, normalise, batch_size=recipe.batch_size, device=machine.device)
         logits, labels = predict(scratch, test, machine.exact())
         scratch_rows = control.rows
-        tested = {"test": overall(logits.numpy(), labels.numpy())}
-        scratch_described = control.summary(scratch, training, validation, machine) | named | tested
+        tested = overall(logits.numpy(), labels.numpy())
+        trained = control.summary(scratch, training, validation, machine, model=model, fingerprint=made_on)
+        scratch_described = trained.model_dump(mode="json") | {"test": tested.model_dump(mode="json")}
 
     save(checkpoint, network, card)
-    write_history(epochs, result.rows)
-    write_json(summary, described)
-    write_history(scratch_epochs, scratch_rows)
+    write_epochs(epochs, result.rows)
+    write_record(summary, record)
+    write_epochs(scratch_epochs, scratch_rows)
     write_json(scratch_summary, scratch_described)

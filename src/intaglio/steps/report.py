@@ -27,12 +27,12 @@ def run(
     from intaglio.params.reader import Params
     from intaglio.params.report import Report
     from intaglio.params.seed import Seed
+    from intaglio.report.long_table import long_form
     from intaglio.report.page import Subject
     from intaglio.report.page import page as render_page
     from intaglio.report.results import Network, predictions_source, read_results
     from intaglio.report.samples import choose, match
     from intaglio.report.summary import summary as render_summary
-    from intaglio.results.tables import long_form
 
     settings = Params(params)
     seed: int = settings.get("seed", Seed)
