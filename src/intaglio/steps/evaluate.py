@@ -1,7 +1,9 @@
 """evaluate: how good a network is on the test split."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
+
+from intaglio.steps.declare import Reads, Writes
 
 if TYPE_CHECKING:
     from intaglio.results.evaluation import Score
@@ -11,13 +13,13 @@ KEYS = ("compute", "evaluate")
 
 def run(
     *,
-    params: Annotated[Path, "settings (params.yaml)"],
-    model: Annotated[Literal["base", "finetuned"], "which network this is"],
-    checkpoint: Annotated[Path, "network to score (safetensors)"],
-    data: Annotated[Path, "prepared images whose test split to use"],
-    scores: Annotated[Path, "scores to write (JSON)"],
-    confusion: Annotated[Path, "confusion matrix to write (CSV)"],
-    predictions: Annotated[Path, "a row for each test image to write (CSV)"],
+    params: Annotated[Path, Reads("settings (params.yaml)")],
+    name: Annotated[str, "network (row of train or finetune)"],
+    checkpoint: Annotated[Path, Reads("network to score (safetensors)")],
+    data: Annotated[Path, Reads("prepared images whose test split to use")],
+    scores: Annotated[Path, Writes("scores (JSON)")],
+    confusion: Annotated[Path, Writes("confusion matrix (CSV)")],
+    predictions: Annotated[Path, Writes("a row for each test image (CSV)")],
 ) -> None:
     """Score a network on the test split."""
     from intaglio.data.batches import Mirrored, Normaliser, for_scoring
@@ -26,7 +28,6 @@ def run(
     from intaglio.params.compute import Compute
     from intaglio.params.evaluate import Evaluate
     from intaglio.params.reader import Params
-    from intaglio.params.seed import Seed
     from intaglio.provenance.fingerprint import fingerprint, in_a_line
     from intaglio.results.confusion import Confusion, write_confusion
     from intaglio.results.evaluation import EvaluationRecord
@@ -37,13 +38,12 @@ def run(
     from intaglio.training.scores import by_class, calibration_error, confidences, count_confusion, overall
 
     reader = Params(params)
-    seed = reader.get("seed", Seed)
-    compute: Compute = reader.get("compute", Compute)
-    settings: Evaluate = reader.get("evaluate", Evaluate)
+    compute = reader.get("compute", Compute)
+    settings = reader.get("evaluate", Evaluate)
 
     (network, card), prepared = load(checkpoint), open_prepared(data)
     card.must_fit(checkpoint, prepared.facts.classes, data)
-    machine = use(compute, seed).exact()
+    machine = use(compute, seed=0).exact()
     machine.place(network)
     normalise = Normaliser(card.mean, card.std)
     batches = for_scoring(
@@ -79,14 +79,14 @@ def run(
             for row, label, guess, share in zip(rows, labels.tolist(), guesses, confidence, strict=True)
         ],
     )
-    _log(model, "test accuracy", score)
+    _log(name, "test accuracy", score)
     if mirrored is not None:
-        _log(model, "with mirror images", mirrored)
+        _log(name, "with mirror images", mirrored)
 
 
-def _log(model: str, what: str, score: "Score") -> None:
+def _log(name: str, what: str, score: "Score") -> None:
     from intaglio.logs import logger
 
     low = 100 * score.interval.low
     high = 100 * score.interval.high
-    logger.info("%s: %s %.2f %% (95 %%: %.2f to %.2f)", model, what, 100 * score.accuracy, low, high)
+    logger.info("%s: %s %.2f %% (95 %%: %.2f to %.2f)", name, what, 100 * score.accuracy, low, high)

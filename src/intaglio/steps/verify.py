@@ -1,19 +1,21 @@
 """verify: the ONNX file and PyTorch on the whole test split."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
+
+from intaglio.steps.declare import Reads, Writes
 
 KEYS = ("compute.threads", "verify")
 
 
 def run(
     *,
-    params: Annotated[Path, "settings (params.yaml)"],
-    model: Annotated[Literal["base", "finetuned"], "which network this is"],
-    checkpoint: Annotated[Path, "network as PyTorch has it (safetensors)"],
-    onnx: Annotated[Path, "network as ONNX has it"],
-    data: Annotated[Path, "prepared images whose test split to use"],
-    parity: Annotated[Path, "differences to write (JSON)"],
+    params: Annotated[Path, Reads("settings (params.yaml)")],
+    name: Annotated[str, "network (row of train or finetune)"],
+    checkpoint: Annotated[Path, Reads("network as PyTorch has it (safetensors)")],
+    onnx: Annotated[Path, Reads("network as ONNX has it")],
+    data: Annotated[Path, Reads("prepared images whose test split to use")],
+    parity: Annotated[Path, Writes("differences (JSON)")],
 ) -> None:
     """Prove that the ONNX file computes what PyTorch computes."""
     import torch
@@ -31,8 +33,8 @@ def run(
     from intaglio.results.records import write_record
 
     reader = Params(params)
-    compute: Compute = reader.get("compute", Compute)
-    settings: Verify = reader.get("verify", Verify)
+    compute = reader.get("compute", Compute)
+    settings = reader.get("verify", Verify)
     torch.set_num_threads(compute.threads)
 
     (network, card), prepared = load(checkpoint), open_prepared(data)
@@ -52,7 +54,7 @@ def run(
     record = summarise(results, test.labels, test.rows, in_a_line(fingerprint("cpu", compute.threads)))
     agreement = record.agreement
     difference = record.max_difference
-    logger.info("%s: top-1 agreement %.4f %%, largest difference %.3g", model, 100 * agreement, difference)
+    logger.info("%s: top-1 agreement %.4f %%, largest difference %.3g", name, 100 * agreement, difference)
     if agreement < settings.min_agreement or not difference <= settings.max_difference:
         raise UserError(
             f"{onnx}: does not compute what {checkpoint} computes: agreement {agreement} (least "
