@@ -5,7 +5,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from intaglio.files import write_text
-from intaglio.results.measure import Accuracy, Loss, Positive
+from intaglio.results.measure import Accuracy, AnyNumber, Loss, Number, Positive
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,12 @@ class Epoch:
 
     epoch: Positive
     step: Positive
-    learning_rate: float
+    learning_rate: Number
     train_loss: Loss
     train_accuracy: Accuracy
     validation_loss: Loss
     validation_accuracy: Accuracy
-    gradient_norm: float
+    gradient_norm: AnyNumber
 
 
 COLUMNS = tuple(field.name for field in fields(Epoch))

@@ -3,10 +3,11 @@
 Each field of a record or a table declares it once, in its type; whoever shows or compares numbers reads it from there.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import Field, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,15 @@ def six_digits(value: float) -> float:
     return float(f"{value:.6g}")
 
 
+def _json(value: float) -> float | str:
+    """JSON has no NaN and no infinities: they are written as text."""
+    return six_digits(value) if math.isfinite(value) else str(value)
+
+
 # Rounded when it is written: a step may go on with the full value.
 Number = Annotated[float, PlainSerializer(six_digits, return_type=float)]
+# May be NaN or infinite.
+AnyNumber = Annotated[float, Field(allow_inf_nan=True), BeforeValidator(float), PlainSerializer(_json)]
 Share = Annotated[Number, Field(ge=0, le=1), Measure(share=True)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]

@@ -11,11 +11,8 @@ import pandas as pd
 from intaglio.results.confusion import CORNER, Confusion
 from intaglio.results.epochs import Epoch
 from intaglio.results.inputs import Source
-from intaglio.results.measure import Measure
+from intaglio.results.measure import AnyNumber, Measure
 from intaglio.results.predictions import Prediction
-
-# Half precision may give a gradient norm past its range.
-MAY_BE_INFINITE = ("gradient_norm",)
 
 
 def read_epochs(source: Source) -> pd.DataFrame:
@@ -73,7 +70,7 @@ def _column(source: Source, cells: "pd.Series[str]", name: str, annotation: Any)
         return cells
     if kind is int:
         return _whole(source, cells, name)
-    values = _numbers(source, cells, name, finite=name not in MAY_BE_INFINITE)
+    values = _numbers(source, cells, name, finite=annotation != AnyNumber)
     measures = [each for each in getattr(annotation, "__metadata__", ()) if isinstance(each, Measure)]
     if measures and measures[-1].share:
         _expect(source, values.between(0, 1), f"{name}: is not between 0 and 1")
