@@ -37,8 +37,23 @@ def run(
     """Gather all that the report shows of one network."""
     import json
 
-    from intaglio.files import write_json
+    from intaglio.data.store import open_prepared
+    from intaglio.params.reader import Params
+    from intaglio.params.report import Report
+    from intaglio.params.rows import network_row
+    from intaglio.results.gather import Files, gather
+    from intaglio.results.network import write_network
 
-    write_json(
-        output, {"name": name, "summary": json.loads(summary.read_text()), "scores": json.loads(scores.read_text())}
+    reader = Params(params)
+    table, _ = network_row(reader.values, name)
+    settings = json.loads(reader.canonical(reader.keys_of(KEYS, name)))
+    files = Files(epochs, summary, scores, confusion, predictions, parity, graph)
+    network = gather(
+        files,
+        open_prepared(data),
+        name=name,
+        table=table,
+        settings=settings,
+        samples=reader.get("report", Report).samples,
     )
+    write_network(output, network)

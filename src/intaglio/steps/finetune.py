@@ -23,7 +23,6 @@ def run(
     from intaglio.data.batches import for_scoring, normaliser
     from intaglio.data.shuffled import for_training
     from intaglio.data.store import open_prepared
-    from intaglio.files import write_json
     from intaglio.models.build import refuse_too_small
     from intaglio.models.checkpoint import Card, load, save
     from intaglio.models.surgery import adapt_channels, freeze, replace_head
@@ -34,7 +33,8 @@ def run(
     from intaglio.params.resume import Resume
     from intaglio.params.seed import Seed
     from intaglio.provenance.fingerprint import fingerprint, in_a_line
-    from intaglio.training.history import write_history
+    from intaglio.results.epochs import write_epochs
+    from intaglio.results.records import write_record
     from intaglio.training.loop import fit
     from intaglio.training.machine import use
     from intaglio.training.resume import States
@@ -68,6 +68,6 @@ def run(
     result = fit(network, training, validation, recipe, machine, name=name, rates=rates, states=states)
 
     save(checkpoint, network, card)
-    write_history(epochs, result.rows)
-    described = result.summary(network, training, validation, machine)
-    write_json(summary, described | {"model": origin.config.name, "fingerprint": made_on})
+    write_epochs(epochs, result.rows)
+    record = result.summary(network, training, validation, machine, model=origin.config.name, fingerprint=made_on)
+    write_record(summary, record)

@@ -17,7 +17,22 @@ def run(
     epochs: Annotated[Path, Writes("all epochs in long form (CSV)")],
 ) -> None:
     """Write the report."""
-    from intaglio.files import write_text
+    from intaglio.files import replacing
+    from intaglio.logs import logger
+    from intaglio.report.long_table import long_form
+    from intaglio.report.networks import read_networks
+    from intaglio.report.page import page as render_page
+    from intaglio.report.standings import standings
+    from intaglio.report.summary import summary as render_summary
 
-    for path in (page, summary, epochs):
-        write_text(path, "".join(p.read_text() for p in sorted(networks.glob("*.json"))))
+    described = read_networks(networks)
+    by_set = standings(described)
+    texts = (
+        long_form({network.name: network.epochs for network in described}),
+        render_summary(described, by_set),
+        render_page(described, by_set),
+    )
+    with replacing(epochs) as table, replacing(summary) as text, replacing(page) as html:
+        for path, content in zip((table, text, html), texts, strict=True):
+            path.write_text(content, encoding="utf-8", newline="\n")
+    logger.info("%s: open it in a browser", page)

@@ -22,7 +22,6 @@ def run(
     from intaglio.data.batches import for_scoring, normaliser
     from intaglio.data.shuffled import for_training
     from intaglio.data.store import open_prepared
-    from intaglio.files import write_json
     from intaglio.models.build import build, initialise, refuse_too_small
     from intaglio.models.checkpoint import Card, save
     from intaglio.params.compute import Compute
@@ -33,7 +32,8 @@ def run(
     from intaglio.params.seed import Seed
     from intaglio.params.train import TrainRow
     from intaglio.provenance.fingerprint import fingerprint, in_a_line
-    from intaglio.training.history import write_history
+    from intaglio.results.epochs import write_epochs
+    from intaglio.results.records import write_record
     from intaglio.training.loop import fit
     from intaglio.training.machine import use
     from intaglio.training.resume import States
@@ -68,6 +68,6 @@ def run(
     model = config.model_dump()
     card = Card(model, (channels, *size), channels, facts.classes, facts.mean, facts.std, facts.set)
     save(checkpoint, network, card)
-    write_history(epochs, result.rows)
-    described = result.summary(network, training, validation, machine)
-    write_json(summary, described | {"model": config.name, "fingerprint": made_on})
+    write_epochs(epochs, result.rows)
+    record = result.summary(network, training, validation, machine, model=config.name, fingerprint=made_on)
+    write_record(summary, record)
