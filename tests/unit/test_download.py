@@ -527,6 +527,8 @@ def test_what_a_killed_run_left_behind_is_cleared_away(publish, site, files, tmp
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("INTAGLIO_CACHE", "~nosuchuser/cache")
+    assert "INTAGLIO_CACHE" in rejected(f"{TINY}#sha256={TINY_SHA256}", key=None)
     (tmp_path / "blocked").touch()
     monkeypatch.setenv("INTAGLIO_CACHE", str(tmp_path / "blocked/cache"))
     assert "INTAGLIO_CACHE" in rejected(f"{TINY}#sha256={TINY_SHA256}", key=None)

@@ -106,7 +106,8 @@ def moments(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
     Both come from counts of the 256 values, so that the result is exact and does not depend on an order of addition.
     """
     values = np.arange(256) / 255
-    means, stds = [], []
+    means = []
+    stds = []
     for counts in _counts(images):
         mean = float(np.sum(counts * values) / counts.sum())
         variance = float(np.sum(counts * (values - mean) ** 2) / counts.sum())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from intaglio.errors import UserError
 from intaglio.fetching.content import Written
 from intaglio.files import sha256
 from intaglio.logs import logger
@@ -22,9 +23,16 @@ class Cache:
 
     @classmethod
     def of_user(cls) -> "Cache":
-        """The folder that `INTAGLIO_CACHE` names, else the user's cache folder."""
+        """The folder that `INTAGLIO_CACHE` names, or else the user's cache folder.
+
+        Raises:
+            UserError: the name is not a path.
+        """
         named = os.environ.get("INTAGLIO_CACHE")
-        return cls(Path(named).expanduser().absolute() if named else user_cache_path("intaglio"))
+        try:
+            return cls(Path(named).expanduser().absolute() if named else user_cache_path("intaglio"))
+        except RuntimeError as error:
+            raise UserError(f"INTAGLIO_CACHE={named}: {error}; write the path without ~") from error
 
     def find(self, checksum: str) -> Written | None:
         """Content by its SHA-256, hashed again before it is used; damaged content is deleted."""

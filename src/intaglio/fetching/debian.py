@@ -33,16 +33,16 @@ def package_content(name: str, folder: Path, settings: Download) -> Path:
         "Dir::Cache::Archives": archives,
         "Debug::NoLocking": 1,  # the locks would be the machine's, which need root
         "Acquire::Retries": settings.attempts - 1,
-        "Acquire::http::Timeout": round(settings.timeout),
-        "Acquire::https::Timeout": round(settings.timeout),
+        "Acquire::http::Timeout": max(1, round(settings.timeout)),
+        "Acquire::https::Timeout": max(1, round(settings.timeout)),
         # When run by root, apt would change to a user that may not enter this folder.
         **({"APT::Sandbox::User": "root"} if os.geteuid() == 0 else {}),
     }
     apt = ["apt-get", "--quiet", *(part for key, value in options.items() for part in ("-o", f"{key}={value}"))]
     # The exit code of the update is ignored: it also reports servers that are down but not needed, and `download`
     # fails where the package is missing.
-    update = subprocess.run([*apt, "update"], capture_output=True, text=True, env=_plain(), check=False)
-    _run([*apt, "download", name], archives, because=update.stderr)
+    update = subprocess.run([*apt, "update"], capture_output=True, text=True, env=_environment(), check=False)
+    _run([*apt, "download", name], archives, update_output=update.stderr)
     packages = [*archives.glob("*.deb")]
     if len(packages) != 1:
         raise Unavailable(f"apt downloaded {len(packages)} packages named {name}")
@@ -51,12 +51,12 @@ def package_content(name: str, folder: Path, settings: Download) -> Path:
     return content
 
 
-def _run(command: Sequence[str], folder: Path, output: Path | None = None, because: str = "") -> None:
+def _run(command: Sequence[str], folder: Path, output: Path | None = None, update_output: str = "") -> None:
     with (output or Path(os.devnull)).open("wb") as file:
-        done = subprocess.run(command, cwd=folder, stdout=file, stderr=subprocess.PIPE, env=_plain(), check=False)
+        done = subprocess.run(command, cwd=folder, stdout=file, stderr=subprocess.PIPE, env=_environment(), check=False)
     if done.returncode:
         reasons = _errors(done.stderr.decode(errors="replace")) or [f"exit status {done.returncode}"]
-        raise Unavailable(f"{command[0]}: {'; '.join([*reasons[-1:], *_errors(because)[:1]])}")
+        raise Unavailable(f"{command[0]}: {'; '.join([*reasons[-1:], *_errors(update_output)[:1]])}")
 
 
 def _errors(text: str) -> list[str]:
@@ -69,5 +69,5 @@ def _errors(text: str) -> list[str]:
     ]
 
 
-def _plain() -> dict[str, str]:
+def _environment() -> dict[str, str]:
     return {**os.environ, "LC_ALL": "C"}
