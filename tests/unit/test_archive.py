@@ -290,7 +290,7 @@ def test_any_changed_or_missing_byte_of_the_originals_is_noticed(tmp_path):
         changed = bytearray(content)
         changed[place] ^= 0x41
         path.write_bytes(bytes(changed))
-        if place % 512 < 100 or content[place]:  # elsewhere in a header lies padding, which holds nothing
+        if place % 512 < 100 or content[place]:  # the rest of a header is padding without content
             with pytest.raises(UserError, match=r"base\.tar.*run `intaglio download` again"):
                 raw.read(path)
         path.write_bytes(content[:place])
