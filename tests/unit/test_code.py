@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from intaglio.chain.code_files import STEPS, refresh
 from intaglio.errors import UserError
 from intaglio.provenance.code import Closure
-from intaglio.steps.code import STEPS, refresh
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -81,7 +81,7 @@ def settings(source: str | None = None, set_name: str = "fashion_mnist") -> Path
 
 
 def run(source: str | None = None, set_name: str = "fashion_mnist", output: Path = Path("data/raw/base.tar")) -> bytes:
-    download.run(params=settings(source, set_name), role="base", output=output)
+    download.run(params=settings(source, set_name), name="fashion", output=output)
     return output.read_bytes()
 
 
@@ -114,7 +114,7 @@ def command(source: str, name: str, **options: object) -> subprocess.Popen:
     folder.mkdir(exist_ok=True)
     params = settings(source).rename(folder / "params.yaml")
     line = [sys.executable, "-c", "from intaglio.cli import main; main()", "download", "--params", params.name]
-    line += ["--role", "base", "--output", "base.tar"]
+    line += ["--name", "fashion", "--output", "base.tar"]
     return subprocess.Popen(line, cwd=folder, stderr=subprocess.PIPE, text=True, **options)
 
 
@@ -140,7 +140,7 @@ def test_the_digits_come_out_of_the_installed_scikit_learn():
 def test_neither_step_imports_torch_or_scikit_learn():
     code = (
         "import sys; from pathlib import Path; from intaglio.steps import download, prepare\n"
-        f"download.run(params=Path({str(settings(set_name='digits'))!r}), role='base', output=Path('a.tar'))\n"
+        f"download.run(params=Path({str(settings(set_name='digits'))!r}), name='fashion', output=Path('a.tar'))\n"
         "import intaglio.data.split, intaglio.data.store, intaglio.data.decode\n"
         "print([name for name in ('torch', 'sklearn', 'pandas') if name in sys.modules])"
     )
@@ -359,7 +359,7 @@ def test_a_timeout_that_no_system_can_wait_for_is_rejected(timeout):
     path = settings()
     path.write_text(path.read_text().replace("timeout: 30", f"timeout: {timeout}"))
     with pytest.raises(UserError, match=r"download\.timeout"):
-        download.run(params=path, role="base", output=Path("base.tar"))
+        download.run(params=path, name="fashion", output=Path("base.tar"))
 
 
 @pytest.mark.parametrize("source", ["~nosuchuser/x", "'file://['", "'https://[::1'", "x" * 300, "/proc/self/mem"])
@@ -367,7 +367,7 @@ def test_on_the_command_line_a_bad_source_is_one_line_and_exit_code_2(source):
     process = command(source, "here")
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert errors.count("\n") == 1 and "data.source" in errors
+    assert errors.count("\n") == 1 and "params.yaml: data.fashion.source: " in errors
 
 
 def test_a_login_page_is_not_taken_for_the_file(publish, site, files, tmp_path):

@@ -47,7 +47,7 @@ def params(folder: Path, pictures: bool) -> Path:
 def test_the_same_network_is_drawn_with_the_same_bytes_wherever_it_is(drawn: Path, tmp_path: Path) -> None:
     onnx = small_cnn(tmp_path / "other folder" / "other name.onnx")
     svg, png = tmp_path / "graphs/base.svg", tmp_path / "graphs/base.png"
-    visualize.run(params=params(tmp_path, True), model="base", onnx=onnx, svg=svg, png=png)
+    visualize.run(params=params(tmp_path, True), name="base", onnx=onnx, svg=svg, png=png)
     assert svg.read_bytes() == (drawn / "net.svg").read_bytes()
     assert png.read_bytes() == (drawn / "net.png").read_bytes()
     assert sorted(path.name for path in svg.parent.iterdir()) == ["base.png", "base.svg"]
@@ -114,7 +114,7 @@ def test_a_broken_file_is_named_in_one_line_and_earlier_pictures_survive(drawn: 
         (graphs / f"base.{suffix}").write_text("from an earlier run")
     broken = tmp_path / "broken.onnx"
     broken.write_bytes((drawn / "net.onnx").read_bytes()[:-40])
-    options = ["--params", str(params(tmp_path, True)), "--model", "base", "--onnx", str(broken)]
+    options = ["--params", str(params(tmp_path, True)), "--name", "base", "--onnx", str(broken)]
     options += ["--svg", str(graphs / "base.svg"), "--png", str(graphs / "base.png")]
     main = [sys.executable, "-c", "from intaglio.cli import main; main()"]
     done = subprocess.run([*main, "visualize", *options], cwd=tmp_path, capture_output=True, text=True)
@@ -149,7 +149,7 @@ def test_without_a_browser_the_step_fails_and_earlier_pictures_survive(
     svg.write_text("old")
     png.write_text("old")
     with pytest.raises(UserError, match=r"/nowhere/chromium.*visualize\.pictures: false"):
-        visualize.run(params=params(tmp_path, True), model="base", onnx=drawn / "net.onnx", svg=svg, png=png)
+        visualize.run(params=params(tmp_path, True), name="base", onnx=drawn / "net.onnx", svg=svg, png=png)
     assert (svg.read_text(), png.read_text()) == ("old", "old")
 
 
@@ -160,7 +160,7 @@ def test_switched_off_the_step_needs_no_browser_and_says_how_to_switch_on(
     settings = params(tmp_path, False)
     for name in ("one", "two"):
         svg, png = tmp_path / f"{name}.svg", tmp_path / f"{name}.png"
-        visualize.run(params=settings, model="finetuned", onnx=drawn / "net.onnx", svg=svg, png=png)
+        visualize.run(params=settings, name="finetuned", onnx=drawn / "net.onnx", svg=svg, png=png)
     assert (tmp_path / "one.svg").read_bytes() == svg.read_bytes()
     assert (tmp_path / "one.png").read_bytes() == png.read_bytes()
     root = ET.parse(svg).getroot()

@@ -65,13 +65,13 @@ def params(set_name: str = "fashion_mnist", seed: int = 0, **changes: str) -> Pa
         f"{{set: {set_name}, source: null, per_class: {values['per_class']}, "
         f"split: {{validation: {values['validation']}, test: {values['test']}}}}}"
     )
-    text = f"seed: {seed}\ndata:\n  base: {block}\n  target: {block}\ndownload: {{attempts: 1, timeout: 1}}\n"
+    text = f"seed: {seed}\ndata:\n  images: {block}\ndownload: {{attempts: 1, timeout: 1}}\n"
     Path("params.yaml").write_text(text, encoding="utf-8")
     return Path("params.yaml")
 
 
 def run(files: dict[str, bytes], set_name: str = "fashion_mnist", seed: int = 0, **changes: str) -> Prepared:
-    prepare.run(params=params(set_name, seed, **changes), role="base", raw=originals(files, set_name), output=OUTPUT)
+    prepare.run(params=params(set_name, seed, **changes), name="images", raw=originals(files, set_name), output=OUTPUT)
     return open_prepared(OUTPUT)
 
 
@@ -89,7 +89,7 @@ def rejected(files: dict[str, bytes], set_name: str = "fashion_mnist", key: str 
 
 
 def digits() -> dict[str, bytes]:
-    download.run(params=params("digits", test="0.3"), role="base", output=Path("digits.tar"))
+    download.run(params=params("digits", test="0.3"), name="images", output=Path("digits.tar"))
     return {name: bytes(content) for name, content in raw.read(Path("digits.tar")).files.items()}
 
 
@@ -216,7 +216,7 @@ def test_a_missing_original_is_named(files):
 
 def test_originals_of_another_set_are_rejected(files):
     with pytest.raises(UserError, match=r"base\.tar: has the files of .fashion_mnist., .*set is digits"):
-        prepare.run(params=params("digits", test="0.3"), role="base", raw=originals(files), output=OUTPUT)
+        prepare.run(params=params("digits", test="0.3"), name="images", raw=originals(files), output=OUTPUT)
     assert not OUTPUT.exists()
 
 
@@ -445,7 +445,7 @@ def test_what_is_not_a_prepared_file_is_rejected(files):
 def test_a_full_disk_is_one_line_and_leaves_what_was_there(files):
     OUTPUT.parent.mkdir()
     OUTPUT.write_bytes(b"from an earlier run")
-    line = ["prepare", "--params", params(), "--role", "base", "--raw", originals(files), "--output", OUTPUT]
+    line = ["prepare", "--params", params(), "--name", "images", "--raw", originals(files), "--output", OUTPUT]
     done = subprocess.run(
         [sys.executable, "-c", "from intaglio.cli import main; main()", *map(str, line)],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from observe import HAS_STRACE, Seen, observe
-from observe import HAS_STRACE, Seen, observe
 from packaging.utils import canonicalize_name
 from project import REPOSITORY, SETTINGS, Project
 

@@ -18,7 +18,8 @@ from intaglio.logs import logger
 class Cache:
     """Verified content in `sha256/HEX`, incomplete downloads in `partial/`."""
 
-    def __init__(self, folder: Path) -> None:  # the folder is made when something is first kept
+    def __init__(self, folder: Path) -> None:
+        """Use a folder; it is made when something is first kept."""
         self.folder = folder
 
     @classmethod
