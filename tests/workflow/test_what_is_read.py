@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from observe import HAS_STRACE, Seen, observe
+from packaging.utils import canonicalize_name
 from project import REPOSITORY, SETTINGS, Project
 
 from intaglio.chain.stages import Stage, read_stages
-from intaglio.provenance.code import Lock, _normal
+from intaglio.provenance.code import Lock
 
 pytestmark = pytest.mark.long
 
@@ -96,7 +97,7 @@ def distributions(seen: Seen) -> set[str]:
         for folder in folders
         if Path(file).is_relative_to(folder)
     }
-    return {_normal(name) for top in inside for name in names.get(top, [top])}
+    return {canonicalize_name(name) for top in inside for name in names.get(top, [top])}
 
 
 def may_read(stage: Stage, path: str) -> bool:
