@@ -1,0 +1,68 @@
+"""Which networks of the tables differ in nothing but the seed: their results are one group, with mean and deviation."""
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+TABLES = ("train", "finetune")
+
+
+def groups(tables: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The networks of each group, in the order of the tables; every network is in exactly one.
+
+    A group is called by what its networks' names have in common: `base-seed0` and `base-seed1` are `base`. Where that
+    is empty, or the name of another group or network, the first network's name is taken. A network without siblings is
+    a group with its own name.
+
+    Args:
+        tables: the parsed params.yaml. Nothing in it is expected to be right: what is not a table of rows is skipped.
+
+    Returns:
+        Networks by group; empty where there are no tables, as in settings for one fixed pair of networks.
+    """
+    rows = _rows(tables)
+    siblings: dict[str, list[str]] = {}
+    for network in rows:
+        siblings.setdefault(_identity(network, rows, frozenset()), []).append(network)
+    wanted = [_common_name(networks) for networks in siblings.values()]
+    uses = Counter(wanted)
+    named = {}
+    for name, networks in zip(wanted, siblings.values(), strict=True):
+        free = name and uses[name] == 1 and (name in networks or name not in rows)
+        named[name if free else networks[0]] = tuple(networks)
+    return named
+
+
+def _rows(tables: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The table and the row of each network; none of a section that is not a table of rows."""
+    rows: dict[str, tuple[str, dict[str, Any]]] = {}
+    for table in TABLES:
+        section = tables.get(table)
+        if isinstance(section, dict) and all(isinstance(row, dict) and "data" in row for row in section.values()):
+            for network, row in section.items():
+                rows.setdefault(str(network), (table, row))
+    return rows
+
+
+def _identity(network: str, rows: Mapping[str, tuple[str, dict[str, Any]]], above: frozenset[str]) -> str:
+    """All that a network is made from but the seeds, as text; `above` are the networks that start from it."""
+    if network not in rows or network in above:
+        # Published weights, or a circle, which the reader of the steps rejects.
+        return json.dumps(network)
+    table, row = rows[network]
+    # An absent key and null are the same setting.
+    made = {key: value for key, value in row.items() if key not in ("seed", "start") and value is not None}
+    start = row.get("start")
+    origin = None if start is None else _identity(str(start), rows, above | {network})
+    return json.dumps([table, made, origin], sort_keys=True, default=str)
+
+
+def _common_name(networks: list[str]) -> str:
+    """What the names have in common, without a trailing number or the word seed."""
+    if len(networks) == 1:
+        return networks[0]
+    common = os.path.commonprefix(networks)  # noqa: RUF071  (of the characters: these are not paths)
+    return re.sub(r"([-_0-9]|seed)+$", "", common)
