@@ -15,6 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from intaglio.report.results import read_results
+from intaglio.report.samples import choose, match
 from PIL import Image
 from ruamel.yaml import YAML
 
@@ -23,8 +25,6 @@ from intaglio.errors import UserError
 from intaglio.report.classes import commonest_mixups, weakest_first
 from intaglio.report.figures import Curve, curves
 from intaglio.report.long_table import long_form
-from intaglio.report.results import read_results
-from intaglio.report.samples import choose, match
 from intaglio.report.wording import agreement, calibration, comparison, facts, machines
 from intaglio.results.confusion import Confusion
 from intaglio.results.evaluation import EvaluationRecord as ScoresRecord
