@@ -1,20 +1,22 @@
-# The chain: download → prepare → train → finetune → evaluate → export → verify → visualize → report.
-# Each rule is one `intaglio` command and one stage of dvc.yaml; workflow/rules/ has them in this order.
+# The chain: download → prepare → train → finetune → evaluate → export → verify → visualize → describe → report.
+# Each rule is one `intaglio` command and one stage of dvc.yaml; workflow/rules/ has them in this order. The data sets and
+# networks are the rows of params.yaml.
 from snakemake.utils import min_version
 
-from intaglio.chain.snakefile import data_of, finish, gpus, hold, settings_of, start
+from intaglio.chain.snakefile import check_and_sync, columns, gpus, lock_clone, names, record_results, settings_of
 
 min_version("9.0")
 
-SETTINGS = start(workflow, config)
+SETTINGS = check_and_sync(workflow, config)
+ROW = columns(SETTINGS)
 
 
 report: "workflow/report/workflow.rst"
 
 
 wildcard_constraints:
-    role="base|target",
-    model="base|finetuned",
+    data=names(SETTINGS.data),
+    network=names(SETTINGS.networks),
 
 
 include: "workflow/rules/data.smk"
@@ -23,31 +25,28 @@ include: "workflow/rules/export.smk"
 include: "workflow/rules/report.smk"
 
 
-ROLES = ["base", "target"]
-MODELS = ["base", "finetuned"]
-
-
 rule all:
     default_target: True
     input:
-        expand(rules.download.output, role=ROLES),
-        expand(rules.prepare.output, role=ROLES),
-        rules.train.output,
-        rules.finetune.output,
-        expand(rules.evaluate.output, model=MODELS),
-        expand(rules.export.output, model=MODELS),
-        expand(rules.verify.output, model=MODELS),
-        expand(rules.visualize.output, model=MODELS),
+        expand(rules.download.output, data=SETTINGS.data),
+        expand(rules.prepare.output, data=SETTINGS.data),
+        expand(rules.train.output, network=SETTINGS.train),
+        expand(rules.finetune.output, network=SETTINGS.finetune),
+        expand(rules.evaluate.output, network=SETTINGS.networks),
+        expand(rules.export.output, network=SETTINGS.networks),
+        expand(rules.verify.output, network=SETTINGS.networks),
+        expand(rules.visualize.output, network=SETTINGS.networks),
+        expand(rules.describe.output, network=SETTINGS.networks),
         rules.report.output,
 
 
 onstart:
-    hold(workflow)
+    lock_clone(workflow)
 
 
 onsuccess:
-    finish()
+    record_results()
 
 
 onerror:
-    finish()
+    record_results()

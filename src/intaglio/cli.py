@@ -2,69 +2,75 @@
 
 import inspect
 import os
-import sys
 from collections.abc import Callable
 from importlib import import_module
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 
-from intaglio.errors import UserError
+from intaglio.chain.code_files import STEPS
+from intaglio.errors import SettingError, UserError
+from intaglio.steps.declare import Reads, Writes
+from intaglio.steps.declare import options as options_of
 
-STEPS = (
-    "code",
-    "download",
-    "prepare",
-    "train",
-    "finetune",
-    "evaluate",
-    "export",
-    "verify",
-    "visualize",
-    "report",
-)
 COMMANDS = ("check", "compare", "fingerprint", "sync", "view")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 
 def _command(module: str, name: str) -> Callable[..., None]:
-    """A Typer command for a module's `run`, whose parameters are annotated with their help text.
+    """A Typer command for a module's `run`, whose parameters are annotated: see `intaglio.steps.declare`.
 
-    A user's mistake is one line on standard error and exit code 2; Ctrl-C is one line and 130.
+    Typer is used here alone, so that a new version of it re-runs no step. A user's mistake is one line on standard
+    error and exit code 2; Ctrl-C is one line and 130.
     """
     run: Callable[..., None] = import_module(module).run
-    hints = get_type_hints(run, include_extras=True)
+    declared = list(options_of(run))
 
     def command(**options: Any) -> None:
-        from intaglio.chain.run_record import witness
-        from intaglio.logs import logger, record
+        from intaglio.chain.run_record import recorded
+        from intaglio.logs import log_to, logger
 
+        reads, writes = (
+            {str(options[option.parameter.name]) for option in declared if isinstance(option.mark, kind)}
+            for kind in (Reads, Writes)
+        )
         try:
-            with record(name, options), witness(sys.argv[1:]) as needed:
-                if needed:
+            with log_to(name, options.get("name")), recorded(name, reads, writes) as to_be_computed:
+                if to_be_computed:
                     run(**options)
         except UserError as error:
-            logger.error("error: %s", error)
+            logger.error("error: %s", _located(error, options))
             raise typer.Exit(2) from error
         except KeyboardInterrupt as interrupt:
-            logger.error("interrupted; the same command starts again")
+            logger.error("interrupted; the same command goes on")
             raise typer.Exit(130) from interrupt
 
     parameters = []
-    for parameter in inspect.signature(run).parameters.values():
-        kind, text = hints[parameter.name].__origin__, hints[parameter.name].__metadata__[0]
+    for option in declared:
+        parameter = option.parameter
         positional = parameter.kind is parameter.POSITIONAL_OR_KEYWORD
         # The option's name is given, so that a switch gets no second one that turns it off.
-        option = f"--{parameter.name.replace('_', '-')}"
-        declared = typer.Argument(help=text) if positional else typer.Option(option, help=text)
-        parameters.append(parameter.replace(annotation=Annotated[kind, declared], kind=parameter.KEYWORD_ONLY))
+        flag = f"--{parameter.name.replace('_', '-')}"
+        typed = typer.Argument(help=option.text) if positional else typer.Option(flag, help=option.text)
+        parameters.append(parameter.replace(annotation=Annotated[option.kind, typed], kind=parameter.KEYWORD_ONLY))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__doc__ = run.__doc__
     return command
 
 
-for _name in STEPS:
+def _located(error: UserError, options: dict[str, Any]) -> UserError:
+    """The error with the settings file and the full key, if it is about a setting."""
+    if not isinstance(error, SettingError):
+        return error
+    from pathlib import Path
+
+    from intaglio.params.reader import Params
+
+    return Params(options.get("params", Path("params.yaml"))).located(error, options.get("name"))
+
+
+for _name in ("code", *STEPS):
     app.command(_name)(_command(f"intaglio.steps.{_name}", _name))
 for _name in COMMANDS:
     app.command(_name)(_command(f"intaglio.commands.{_name}", _name))

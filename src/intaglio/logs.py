@@ -1,12 +1,11 @@
-"""What a step says while it runs: on standard error, and in a log file of its own under `logs/`."""
+"""What a step logs: on standard error, and in a file of its own under `logs/`."""
 
 import logging
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from intaglio.errors import UserError
 
@@ -14,13 +13,12 @@ logger = logging.getLogger("intaglio")
 
 
 @contextmanager
-def record(command: str, options: Mapping[str, Any]) -> Iterator[None]:
-    """Send the package's log lines to standard error and to `logs/COMMAND[.ROLE or MODEL].log`, with the time taken.
+def log_to(command: str, row: str | None) -> Iterator[None]:
+    """Send the package's log lines to standard error and to `logs/COMMAND[.ROW].log`, with the time taken.
 
     The log file is not versioned: it is the only place where clocks may show.
     """
-    variant = options.get("role") or options.get("model")
-    name = f"{command}.{variant}" if variant else command
+    name = f"{command}.{row}" if row else command
     path = Path("logs", f"{name}.log")
     try:
         path.parent.mkdir(exist_ok=True)

@@ -167,6 +167,6 @@ def test_the_worst_image_is_the_one_that_differs_most() -> None:
     ours = np.zeros((4, 2), np.float32)
     theirs = ours.copy()
     theirs[2, 1] = 0.5
-    found = summarise([Parity(7, ours, theirs)], np.zeros(4, np.int64), np.array([10, 11, 12, 13]))
-    assert found["worst"] == {"image": 12, "difference": 0.5, "batch_size": 7}
-    assert found["agreement"] == 0.75
+    record = summarise([Parity(7, ours, theirs)], np.zeros(4, np.int64), np.array([10, 11, 12, 13]), "a machine")
+    assert record.worst.model_dump() == {"image": 12, "difference": 0.5, "batch_size": 7}
+    assert record.agreement == 0.75

@@ -4,7 +4,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from intaglio.params.compute import Compute
 from intaglio.params.recipe import SGD, AdamW, Augment, Muon, Recipe, Schedule
 from intaglio.training.average import averaged
 from intaglio.training.compiled import _problem, compiled
-from intaglio.training.history import COLUMNS, write_history
 from intaglio.training.loop import Run, fit, score
 from intaglio.training.machine import Machine, use
 from intaglio.training.muon import orthogonal
@@ -183,11 +181,6 @@ def test_frozen_parameters_are_not_given_to_the_optimizer() -> None:
     config = SGD(name="sgd", learning_rate=1.0, momentum=0.9, weight_decay=0.1)
     (only,) = optimizers(config, network.named_parameters(), {})
     assert sum(len(group["params"]) for group in only.param_groups) == 2
-
-
-def test_a_history_without_rows_is_a_header(tmp_path: Path) -> None:
-    write_history(tmp_path / "none.csv", [])
-    assert (tmp_path / "none.csv").read_text() == ",".join(COLUMNS) + "\n"
 
 
 @pytest.mark.parametrize(

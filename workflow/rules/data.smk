@@ -2,26 +2,26 @@ rule download:
     input:
         code="workflow/code/download.json",
     output:
-        "data/raw/{role}.tar",
+        "data/raw/{data}.tar",
     log:
-        "logs/download.{role}.log",
+        "logs/download.{data}.log",
     threads: 1
     params:
-        settings=settings_of("download"),
+        settings=settings_of("download", "data"),
     shell:
-        "intaglio download --params params.yaml --role {wildcards.role} --output {output}"
+        "intaglio download --params params.yaml --name {wildcards.data} --output {output}"
 
 
 rule prepare:
     input:
         code="workflow/code/prepare.json",
-        raw="data/raw/{role}.tar",
+        raw=rules.download.output,
     output:
-        "data/prepared/{role}.safetensors",
+        "data/prepared/{data}.safetensors",
     log:
-        "logs/prepare.{role}.log",
+        "logs/prepare.{data}.log",
     threads: 1
     params:
-        settings=settings_of("prepare"),
+        settings=settings_of("prepare", "data"),
     shell:
-        "intaglio prepare --params params.yaml --role {wildcards.role} --raw {input.raw} --output {output}"
+        "intaglio prepare --params params.yaml --name {wildcards.data} --raw {input.raw} --output {output}"

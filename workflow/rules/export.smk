@@ -1,59 +1,49 @@
 rule export:
     input:
         code="workflow/code/export.json",
-        checkpoint="results/checkpoints/{model}.safetensors",
+        checkpoint=rules.train.output.checkpoint,
     output:
-        "results/onnx/{model}.onnx",
+        "results/onnx/{network}.onnx",
     log:
-        "logs/export.{model}.log",
+        "logs/export.{network}.log",
     threads: 1
     params:
         settings=settings_of("export"),
     shell:
-        "intaglio export --params params.yaml --model {wildcards.model} --checkpoint {input.checkpoint}"
+        "intaglio export --params params.yaml --name {wildcards.network} --checkpoint {input.checkpoint}"
         " --onnx {output}"
 
 
 rule verify:
     input:
         code="workflow/code/verify.json",
-        checkpoint="results/checkpoints/{model}.safetensors",
-        onnx="results/onnx/{model}.onnx",
-        data=data_of,
+        checkpoint=rules.train.output.checkpoint,
+        onnx=rules.export.output,
+        data=ROW("data/prepared/{data}.safetensors"),
     output:
-        report(
-            "results/metrics/{model}.parity.json",
-            caption="../report/verify.rst",
-            category="ONNX",
-            labels={"network": "{model}", "result": "agreement with PyTorch"},
-        ),
+        report("results/metrics/{network}.parity.json", "../report/verify.rst", "ONNX"),
     log:
-        "logs/verify.{model}.log",
+        "logs/verify.{network}.log",
     threads: SETTINGS.compute.threads
     params:
         settings=settings_of("verify"),
     shell:
-        "intaglio verify --params params.yaml --model {wildcards.model} --checkpoint {input.checkpoint}"
+        "intaglio verify --params params.yaml --name {wildcards.network} --checkpoint {input.checkpoint}"
         " --onnx {input.onnx} --data {input.data} --parity {output}"
 
 
 rule visualize:
     input:
         code="workflow/code/visualize.json",
-        onnx="results/onnx/{model}.onnx",
+        onnx=rules.export.output,
     output:
-        svg=report(
-            "results/graphs/{model}.svg",
-            caption="../report/visualize.rst",
-            category="ONNX",
-            labels={"network": "{model}", "result": "graph"},
-        ),
-        png="results/graphs/{model}.png",
+        svg=report("results/graphs/{network}.svg", "../report/visualize.rst", "ONNX"),
+        png="results/graphs/{network}.png",
     log:
-        "logs/visualize.{model}.log",
+        "logs/visualize.{network}.log",
     threads: 1
     params:
         settings=settings_of("visualize"),
     shell:
-        "intaglio visualize --params params.yaml --model {wildcards.model} --onnx {input.onnx}"
+        "intaglio visualize --params params.yaml --name {wildcards.network} --onnx {input.onnx}"
         " --svg {output.svg} --png {output.png}"

@@ -1,25 +1,34 @@
+rule describe:
+    input:
+        code="workflow/code/describe.json",
+        data=ROW("data/prepared/{data}.safetensors"),
+        epochs=rules.train.output.epochs,
+        summary=rules.train.output.summary,
+        scores=rules.evaluate.output.scores,
+        confusion=rules.evaluate.output.confusion,
+        predictions=rules.evaluate.output.predictions,
+        parity=rules.verify.output,
+        graph=rules.visualize.output.svg,
+    output:
+        "results/report/networks/{network}.json",
+    log:
+        "logs/describe.{network}.log",
+    threads: 1
+    params:
+        settings=settings_of("describe"),
+    shell:
+        "intaglio describe --params params.yaml --name {wildcards.network} --data {input.data}"
+        " --epochs {input.epochs} --summary {input.summary} --scores {input.scores} --confusion {input.confusion}"
+        " --predictions {input.predictions} --parity {input.parity} --graph {input.graph} --output {output}"
+
+
 rule report:
     input:
         code="workflow/code/report.json",
-        data=expand("data/prepared/{role}.safetensors", role=["base", "target"]),
-        epochs=expand("results/metrics/{run}.csv", run=["base", "finetuned", "scratch"]),
-        summaries=expand("results/metrics/{run}.json", run=["base", "finetuned", "scratch"]),
-        scores=expand(rules.evaluate.output, model=["base", "finetuned"]),
-        parity=expand(rules.verify.output, model=["base", "finetuned"]),
-        graphs=expand(rules.visualize.output.svg, model=["base", "finetuned"]),
+        networks=expand(rules.describe.output, network=SETTINGS.networks),
     output:
-        page=report(
-            "results/report/index.html",
-            caption="../report/report.rst",
-            category="Report",
-            labels={"network": "all", "result": "page"},
-        ),
-        summary=report(
-            "results/report/summary.md",
-            caption="../report/report.rst",
-            category="Report",
-            labels={"network": "all", "result": "summary"},
-        ),
+        page=report("results/report/index.html", "../report/report.rst", "Report"),
+        summary=report("results/report/summary.md", "../report/report.rst", "Report"),
         epochs="results/report/epochs.csv",
     log:
         "logs/report.log",
@@ -27,5 +36,5 @@ rule report:
     params:
         settings=settings_of("report"),
     shell:
-        "intaglio report --params params.yaml --metrics results/metrics --graphs results/graphs --data data/prepared"
-        " --page {output.page} --summary {output.summary} --epochs {output.epochs}"
+        "intaglio report --params params.yaml --networks results/report/networks --page {output.page}"
+        " --summary {output.summary} --epochs {output.epochs}"

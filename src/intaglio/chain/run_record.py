@@ -1,36 +1,36 @@
-"""What a step saw: a note, written as it ends, of what it read and what it wrote.
+"""The record of a step's run, written as it ends: the hashes of what it read and of what it wrote.
 
 Both workflow tools hash a step's inputs only after it has ended, and so would take an edit made meanwhile for what the
-step had read. So a step looks itself, as it begins, now and then, and as it ends, and fails when something changed.
-`sync` trusts its note.
+step had read. So a step checks them itself, as it begins, now and then, and as it ends, and fails when something has
+changed. `sync` relies on its record.
 """
 
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from intaglio.chain.clone_lock import claim, claimed
+from intaglio.chain.dvc_cache import Cache
 from intaglio.chain.hashes import Hashes
-from intaglio.chain.recorder import WATCH, Watch
+from intaglio.chain.recorder import RECORDER, Recorder
 from intaglio.chain.run_cache import restore
-from intaglio.chain.stages import STAGES, Stage, read_stages
-from intaglio.chain.step_source import Sources
+from intaglio.chain.stages import PARAMS, STAGES, Stage, read_stages
+from intaglio.chain.step_source import CODE, Sources
 from intaglio.errors import UserError
 from intaglio.files import as_json, write_json
 from intaglio.logs import logger
 from intaglio.params.reader import Params
 
-NOTES = Path(".intaglio/runs")
+RECORDS = Path(".intaglio/runs")
 STATES = Path(".intaglio/resume")
-PARAMS = Path("params.yaml")
 
 
 @dataclass(frozen=True)
-class Note:
+class RunRecord:
     """One run of a stage: MD5 of each input and output by path, and the settings as sorted JSON."""
 
     command: str
@@ -39,35 +39,52 @@ class Note:
     settings: str
 
 
-def read_note(stage: Stage) -> Note | None:
-    """The note of a stage's last run; None when there is none that can be read."""
+def read_record(stage: Stage) -> RunRecord | None:
+    """The record of a stage's last run; None when there is none that can be read, or it is of other files."""
     try:
-        return Note(**json.loads(_path(stage).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        record = RunRecord(**json.loads(_path(stage).read_text(encoding="utf-8")))
+        fits = set(record.inputs) == set(stage.inputs) and set(record.outputs) == set(stage.outputs)
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    return record if fits else None
+
+
+def past_run(stage: Stage, settings: str, inputs: Mapping[str, str | None]) -> tuple[str, Path]:
+    """The key of all that a result depends on, and the file that lists the outputs of the run with this key.
+
+    The code is among the inputs, as `workflow/code/{step}.json`.
+    """
+    everything = as_json([stage.command, settings, dict(inputs)])
+    key = hashlib.sha256(everything.encode()).hexdigest()[:32]
+    return key, RECORDS / stage.name / f"{key}.json"
 
 
 @contextmanager
-def witness(arguments: Sequence[str]) -> Iterator[bool]:
-    """Watch over a command that is a stage of the chain in the working directory; any other command just runs.
+def recorded(step: str, reads: Set[str], writes: Set[str]) -> Iterator[bool]:
+    """Record a command if it is a stage of the chain in the working directory; any other command just runs.
+
+    Args:
+        step: the sub-command.
+        reads: paths that its options name as read.
+        writes: paths that its options name as written.
 
     Yields whether there is anything to compute: not when an earlier run's outputs could be put back.
 
     Raises:
         UserError: an input, a setting or the source changed while the step ran.
     """
-    stage = _stage_of(arguments)
+    stage = _stage_of(step, reads, writes)
     if stage is None:
         yield True
         return
-    with claimed():
+    with claimed() as runner:
         run = _Run(stage)
         with run.own_state() as state:
-            WATCH.set(Watch(run.look, state))
-            known = restore(run.past, run.hashes)
-            if known:
+            RECORDER.set(Recorder(run.check_unchanged, state))
+            restored = restore(run.past, stage.outputs, runner, run.hashes)
+            if restored:
                 logger.info("computed before from the same settings, inputs and code: taken from DVC's cache")
-            yield not known
+            yield not restored
             run.end()
 
 
@@ -77,11 +94,9 @@ class _Run:
     def __init__(self, stage: Stage) -> None:
         self.stage, self.hashes = stage, Hashes()
         self.sources = Sources(stage.step)
-        self.settings, self.inputs = Params(PARAMS).canonical(stage.keys), self.hashes.md5s(stage.inputs)
-        told = as_json([stage.command, self.settings, self.inputs, self.sources.described])
-        # Everything that the result depends on.
-        self.key = hashlib.sha256(told.encode()).hexdigest()[:32]
-        self.past = NOTES / stage.name / f"{self.key}.json"
+        self.settings = Params(PARAMS).canonical(stage.keys)
+        self.inputs = self.hashes.md5s(stage.inputs)
+        self.key, self.past = past_run(stage, self.settings, self.inputs)
 
     @contextmanager
     def own_state(self) -> Iterator[Path]:
@@ -98,7 +113,7 @@ class _Run:
                 if folder.exists() and list(folder.iterdir()) == [lock]:
                     shutil.rmtree(folder)
 
-    def look(self) -> None:
+    def check_unchanged(self) -> None:
         """Raise a UserError when something that the step has read is no longer what it was."""
         changed = [path for path, md5 in self.hashes.md5s(self.stage.inputs).items() if md5 != self.inputs[path]]
         if Params(PARAMS).canonical(self.stage.keys) != self.settings:
@@ -110,25 +125,31 @@ class _Run:
             raise UserError(f"{changed[0]}: changed while {name} was reading it; run the same command again")
 
     def end(self) -> None:
-        """Look once more, and leave the note; a step whose inputs have changed leaves no outputs."""
+        """Check once more, and write the record; a step whose inputs have changed leaves no outputs."""
         try:
-            self.look()
+            self.check_unchanged()
         except UserError:
             for path in self.stage.outputs:
                 Path(path).unlink(missing_ok=True)
             raise
         outputs = self.hashes.md5s(self.stage.outputs)
-        write_json(_path(self.stage), asdict(Note(self.stage.command, self.inputs, outputs, self.settings)))
+        # From here on the result is safe, whatever becomes of the tool that started the step.
+        Cache().keep(outputs)
+        write_json(_path(self.stage), asdict(RunRecord(self.stage.command, self.inputs, outputs, self.settings)))
         write_json(self.past, outputs)
         self.hashes.keep()
 
 
-def _stage_of(arguments: Sequence[str]) -> Stage | None:
-    if not STAGES.exists() or not PARAMS.exists():
+def _stage_of(step: str, reads: Set[str], writes: Set[str]) -> Stage | None:
+    if not writes or not STAGES.exists() or not PARAMS.exists():
         return None
-    command = " ".join(["intaglio", *arguments])
-    return next((stage for stage in read_stages().values() if stage.command == command), None)
+    for stage in read_stages().values():
+        # Beside what its options name, a stage depends on the code that it runs.
+        depends = {*stage.depends, str(PARAMS)} - {str(CODE / f"{step}.json")}
+        if (stage.step, depends, set(stage.outputs)) == (step, reads, writes):
+            return stage
+    return None
 
 
 def _path(stage: Stage) -> Path:
-    return NOTES / f"{stage.name}.json"
+    return RECORDS / f"{stage.name}.json"

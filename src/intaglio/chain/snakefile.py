@@ -1,34 +1,35 @@
 """What the Snakefile needs: the settings, each rule's share of them, and code files that are up to date."""
 
+import atexit
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from snakemake.exceptions import WorkflowError
 
 from intaglio.chain.clone_lock import announce, claim, is_free
+from intaglio.chain.code_files import refresh
+from intaglio.chain.descriptions import remove_leftovers
 from intaglio.chain.dvc_lock import outputs_held
+from intaglio.chain.dvc_lockfile import set_damaged_aside
 from intaglio.chain.preflight import check_settings
 from intaglio.chain.run_cache import CHOICE as TAKE_FROM_CACHE
+from intaglio.chain.stages import PARAMS
 from intaglio.chain.step_source import CODE, LOCK, SOURCE, require_own_package
-from intaglio.chain.sync import tell_dvc, tell_snakemake
+from intaglio.chain.sync import behind, correct_times, update_dvc_lock, update_snakemake
 from intaglio.errors import UserError
 from intaglio.params.reader import Params
 from intaglio.params.schema import Everything
-from intaglio.steps.code import refresh
-
-PARAMS = Path("params.yaml")
 
 # The clone's lock, as long as this process lives; and DVC's, as long as jobs may run.
 _LOCK, _OUTPUTS = ExitStack(), ExitStack()
 
 
-def start(workflow: Any, config: dict[str, Any]) -> Everything:
+def check_and_sync(workflow: Any, config: dict[str, Any]) -> Everything:
     """Check all settings, and bring `workflow/code/` and Snakemake's record up to date, before it decides what to run.
 
     Only the process that the user started does the latter, not a job's own reading of the Snakefile, and not while a
@@ -49,15 +50,28 @@ def start(workflow: Any, config: dict[str, Any]) -> Everything:
         require_own_package()
         if workflow.is_main_process and is_free():
             refresh(SOURCE, LOCK, CODE)
-            if changed := tell_snakemake():
-                _say(f"{changed} of Snakemake's records brought in line with what is on disk")
+            remove_leftovers(settings)
+            _sync(writes_lock=not (workflow.dryrun or inside_of_dvc()))
     except UserError as error:
         raise WorkflowError(str(error)) from error
     config.update(Params(PARAMS).values)
     return settings
 
 
-def hold(workflow: Any) -> None:
+def _sync(*, writes_lock: bool) -> None:
+    """Bring both records in line with what is on disk, each with a line if there was anything to do."""
+    if aside := set_damaged_aside():
+        _print(f"dvc.lock was damaged: it is {aside} now, and is written anew from the records of the runs")
+    for path in correct_times():
+        _print(f"{path}: its time was in the future; set to now")
+    if changed := update_snakemake():
+        _print(f"{changed} of Snakemake's records brought in line with what is on disk")
+    # When there is nothing to run Snakemake ends without a word to `onsuccess`.
+    if writes_lock and behind():
+        _print(f"{len(update_dvc_lock())} stages newly recorded in dvc.lock")
+
+
+def lock_clone(workflow: Any) -> None:
     """Take the clone's lock until this process ends, and let its steps know; and whether jobs are forced.
 
     Raises:
@@ -70,24 +84,34 @@ def hold(workflow: Any) -> None:
     except UserError as error:
         raise WorkflowError(str(error)) from error
     announce()
+    atexit.register(_record_at_exit)
     wanted = workflow.dag_settings
     if not (wanted.forceall or wanted.forcerun or wanted.forcetargets):
         os.environ[TAKE_FROM_CACHE] = "yes"
 
 
-def finish() -> None:
+def record_results() -> None:
     """After a run, whole or broken off: record in both tools what is true, and nothing else.
 
     Raises:
         WorkflowError: `dvc.lock` cannot be brought up to date.
     """
+    atexit.unregister(_record_at_exit)
     try:
         if not inside_of_dvc():
             _OUTPUTS.close()
-            _say(f"{len(tell_dvc())} stages newly recorded in dvc.lock")
-        tell_snakemake()
+            _print(f"{len(update_dvc_lock())} stages newly recorded in dvc.lock")
+        update_snakemake()
     except UserError as error:
         raise WorkflowError(str(error)) from error
+
+
+def _record_at_exit() -> None:
+    """Snakemake ends past `onerror` when, say, a file disappears between two jobs."""
+    try:
+        record_results()
+    except WorkflowError as error:
+        _print(f"error: {error}")
 
 
 def inside_of_dvc() -> bool:
@@ -95,25 +119,31 @@ def inside_of_dvc() -> bool:
     return "DVC_STAGE" in os.environ
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(f"intaglio sync: {text}", file=sys.stderr)
 
 
-def keys_of(step: str, **wildcards: str) -> list[str]:
-    """The settings that a step's results depend on."""
-    keys: tuple[str, ...] = import_module(f"intaglio.steps.{step}").KEYS
-    return [key.format(**wildcards) for key in keys]
+def settings_of(step: str, wildcard: str = "network") -> Callable[[Any], str]:
+    """A rule's one parameter: its settings as sorted JSON, which differs exactly when a value does.
 
-
-def settings_of(step: str) -> Callable[[Any], str]:
-    """A rule's one parameter: its settings as sorted JSON, which differs exactly when a value does."""
+    Args:
+        step: whose `KEYS` say which settings.
+        wildcard: that names the row; a rule without it works on the whole run.
+    """
     params = Params(PARAMS)
-    return lambda wildcards: params.canonical(keys_of(step, **wildcards))
+    keys: tuple[str, ...] = import_module(f"intaglio.steps.{step}").KEYS
+    return lambda wildcards: params.canonical(params.keys_of(keys, wildcards.get(wildcard)))
 
 
-def data_of(wildcards: Any) -> str:
-    """The prepared images of a network: the base set's, or for the fine-tuned one the target's."""
-    return f"data/prepared/{'base' if wildcards.model == 'base' else 'target'}.safetensors"
+def names(rows: Iterable[str]) -> str:
+    """A wildcard's constraint: one of the rows of a table, which may have none."""
+    return "|".join(rows) or "(?!)"
+
+
+def columns(settings: Everything) -> Callable[[str], Callable[[Any], str]]:
+    """For input paths that name a row of another table: `{data}` and `{start}` of the network's own row."""
+    rows = {name: row.model_dump() for name, row in settings.networks.items()}
+    return lambda path: lambda wildcards: path.format(**rows[wildcards.network])
 
 
 def gpus(settings: Everything) -> int:

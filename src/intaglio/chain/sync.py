@@ -1,32 +1,40 @@
 """Making Snakemake's record and `dvc.lock` agree with what is on disk, and with each other.
 
-Snakemake judges by times and by a record that DVC does not write; `dvc commit` blesses whatever lies on disk. Neither
-is asked here. A job is *true* when its outputs and inputs on disk are, file by file, those of one known run of it: the
-note that the step itself left (`witness`), or its entry in `dvc.lock`. For a true job Snakemake is told the settings of
-that run, and decides by itself whether they have changed; every other job is made to run. `dvc.lock` gets the jobs that
-are true with the settings as they are now, and no others.
+Snakemake goes by times and by a record that DVC does not write; `dvc commit` records whatever is on disk as up to
+date. Neither is used here. A job is *true* when its outputs and inputs on disk are, file by file, those of one known
+run of it: the record that the step itself wrote (`run_record`), or its entry in `dvc.lock`. For a true job the settings
+of that run are written to Snakemake's record, and Snakemake decides by itself whether they have changed; every other
+job is made to run. `dvc.lock` gets the jobs that are true with the settings as they are now, and no others.
 """
 
 import json
+import os
 import subprocess
+import time
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
+from intaglio.chain.code_files import refresh
 from intaglio.chain.dvc_cache import Cache
+from intaglio.chain.dvc_lockfile import LOCK, read_lock
 from intaglio.chain.hashes import Hashes
-from intaglio.chain.run_record import PARAMS, Note, read_note
-from intaglio.chain.stages import Stage, read_stages
+from intaglio.chain.run_cache import read_outputs
+from intaglio.chain.run_record import RunRecord, past_run, read_record
+from intaglio.chain.stages import PARAMS, Stage, read_stages
+from intaglio.chain.step_source import CODE, SOURCE
+from intaglio.chain.step_source import LOCK as REQUIREMENTS
 from intaglio.errors import UserError
-from intaglio.files import as_json, write_text
+from intaglio.files import as_json, write_json, write_text
+from intaglio.logs import logger
 from intaglio.params.reader import Params
 
-LOCK = Path("dvc.lock")
-SNAKEMAKE = Path(".snakemake/metadata")
+SNAKEMAKE, INCOMPLETE = Path(".snakemake/metadata"), Path(".snakemake/incomplete")
+# How often, and after how many seconds, DVC is tried again while another process has its lock.
+ATTEMPTS, WAIT = 30, 2.0
+# In place of the settings of a job whose files no known run left: no settings equal it, so Snakemake runs the job.
+UNKNOWN_RUN = "not what is on disk: made by no run that is known"
 
 
 @dataclass(frozen=True)
@@ -34,105 +42,135 @@ class Job:
     """A stage, what is known of it, and what is on disk."""
 
     stage: Stage
-    locked: Note | None  # the run that dvc.lock has of it
-    true: Note | None  # the run that made what is on disk
+    locked: RunRecord | None  # the run that dvc.lock has of it
+    true: RunRecord | None  # the run that made what is on disk
     complete: bool  # all outputs exist
     settings: str  # as they are now
 
+    @property
+    def current(self) -> bool:
+        """Whether what is on disk is what the present settings, inputs and code give."""
+        return self.true is not None and self.true.settings == self.settings
 
-def look(hashes: Hashes) -> list[Job]:
+
+def compare_jobs(hashes: Hashes) -> list[Job]:
     """Compare every job's files with the runs that are known of it.
 
     Raises:
         UserError: `dvc.lock` or `params.yaml` cannot be read.
     """
-    params, lock, jobs = Params(PARAMS), read_lock(), []
-    for stage in read_stages().values():
+    params = Params(PARAMS)
+    stages = read_stages()
+    lock = read_lock(stages)
+    jobs = []
+    for stage in stages.values():
         inputs, outputs = hashes.md5s(stage.inputs), hashes.md5s(stage.outputs)
-        wanted = (stage.command, inputs, outputs)
+        on_disk = (stage.command, inputs, outputs)
         locked = lock.get(stage.name)
-        known = [note for note in (read_note(stage), locked) if note is not None]
-        true = next((note for note in known if (note.command, note.inputs, note.outputs) == wanted), None)
+        known = [record for record in (read_record(stage), locked) if record is not None]
+        true = next((each for each in known if (each.command, each.inputs, each.outputs) == on_disk), None)
         complete = None not in outputs.values()
         jobs.append(Job(stage, locked, true if complete else None, complete, params.canonical(stage.keys)))
     return jobs
 
 
-def tell_snakemake() -> int:
-    """Write Snakemake's record of each job; returns how many were changed."""
+def update_snakemake() -> int:
+    """Write Snakemake's record of each job, and let what is true count as finished; returns how many were changed."""
     hashes = Hashes()
     changed = 0
-    for job in look(hashes):
+    for job in compare_jobs(hashes):
         if job.complete:
             changed += sum(_record(job, path, hashes) for path in job.stage.outputs)
+        if job.true is not None:
+            _remember(job.stage, job.true)
     hashes.keep()
     return changed
 
 
-def tell_dvc() -> list[str]:
+def correct_times() -> list[str]:
+    """Set the times of files that are in the future to now: Snakemake fails on them. Returns the files."""
+    now = time.time()
+    paths = {Path(path) for stage in read_stages().values() for path in (*stage.inputs, *stage.outputs)}
+    ahead = [path for path in sorted(paths) if path.is_file() and path.stat().st_mtime > now + 1]
+    for path in ahead:
+        os.utime(path, (now, now))
+    return [str(path) for path in ahead]
+
+
+def behind() -> list[str]:
+    """The stages that are true with the present settings and that `dvc.lock` does not have as they are."""
+    hashes = Hashes()
+    names = [job.stage.name for job in compare_jobs(hashes) if job.current and job.true != job.locked]
+    hashes.keep()
+    return names
+
+
+def update_dvc_lock() -> list[str]:
     """Commit to `dvc.lock` the jobs that are true with the present settings, and no others.
 
     Returns the names of those that it did not have.
+
+    Raises:
+        UserError: DVC cannot write it.
     """
+    # First the code files: if the source was edited since, what ran with the earlier source is no longer up to date.
+    refresh(SOURCE, REQUIREMENTS, CODE)
     hashes, cache = Hashes(), Cache()
-    behind = [
+    names = [
         job.stage.name
-        for job in look(hashes)
-        if job.true is not None and job.true.settings == job.settings
+        for job in compare_jobs(hashes)
         # After a run in a fresh clone dvc.lock has the very same run, but its files are not in the cache yet.
-        if job.true != job.locked or not cache.holds(job.true.outputs)
+        if job.current and (job.true != job.locked or not cache.holds(job.true.outputs if job.true else {}))
     ]
     hashes.keep()
-    committed = subprocess.run(
-        ["dvc", "commit", "--force", "--quiet", "code", *behind],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if committed.returncode:
-        raise UserError(f"{LOCK}: not brought up to date: {committed.stdout.strip()}; then run `intaglio sync`")
-    return behind
+    _commit("code", *names)
+    return names
 
 
-def read_lock() -> dict[str, Note]:
-    """The runs in `dvc.lock` by stage; none when there is no such file.
+def _commit(*stages: str) -> None:
+    """Run `dvc commit`; wait while another process, such as an editor's extension, has DVC's lock."""
+    for attempt in range(ATTEMPTS):
+        done = subprocess.run(
+            ["dvc", "commit", "--force", *stages],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode == 0:
+            return
+        reason = " ".join(done.stdout.split())
+        if "lock" not in reason and "busy" not in reason:
+            break
+        if attempt == 0:
+            logger.warning("%s: waiting for another process that uses DVC: %s", LOCK, reason)
+        time.sleep(WAIT)
+    raise UserError(f"{LOCK}: not brought up to date: {reason}; then run `intaglio sync`")
 
-    Raises:
-        UserError: it holds conflict markers, or is no lock file.
+
+def _remember(stage: Stage, run: RunRecord) -> None:
+    """Make a true run one that later runs can be taken from, also when it came with `dvc pull`; clear Snakemake's mark.
+
+    Snakemake marks the outputs of a job that it has started. When it is killed the marks stay, and it would run the job
+    again, although the job went on to its end or DVC has made its files since.
     """
-    if not LOCK.exists():
-        return {}
-    text = LOCK.read_text(encoding="utf-8")
-    if any(line.startswith(("<<<<<<<", ">>>>>>>")) for line in text.splitlines()):
-        raise UserError(f"{LOCK}: holds conflict markers; take one side (git checkout --ours {LOCK}), then go on")
-    return parse_lock(text, f"{LOCK}: is no lock file of DVC; restore it from git")
+    _, past = past_run(stage, run.settings, run.inputs)
+    if read_outputs(past, stage.outputs) != run.outputs:
+        write_json(past, run.outputs)
+    for output in stage.outputs:
+        (INCOMPLETE / _encoded(output)).unlink(missing_ok=True)
 
 
-def parse_lock(content: str | bytes, refusal: str) -> dict[str, Note]:
-    """The runs in the content of a lock file, by stage.
-
-    Raises:
-        UserError: with the text `refusal`: it is no lock file.
-    """
-    try:
-        return {name: _locked(entry) for name, entry in YAML(typ="safe").load(content)["stages"].items()}
-    except Exception as error:  # whatever is wrong in it
-        raise UserError(refusal) from error
-
-
-def _locked(entry: Mapping[str, Any]) -> Note:
-    inputs, outputs = ({item["path"]: item.get("md5") for item in entry.get(kind, ())} for kind in ("deps", "outs"))
-    settings = json.dumps(entry.get("params", {}).get(str(PARAMS), {}), sort_keys=True, ensure_ascii=False)
-    return Note(" ".join(entry["cmd"].split()), inputs, outputs, settings)
+def _encoded(output: str) -> str:
+    return urlsafe_b64encode(output.encode()).decode()
 
 
 def _record(job: Job, output: str, hashes: Hashes) -> bool:
-    """Write Snakemake's record of one output, in the format of its version 9; tells whether it was another before."""
-    told: dict[str, Any] = {
+    """Write Snakemake's record of one output, in the format of its version 9; returns whether it has changed."""
+    record: dict[str, Any] = {
         "rule": job.stage.step,
         "input": sorted(job.stage.inputs),
-        "params": [repr(job.true.settings if job.true else "not what is on disk: made by no run that is known")],
+        "params": [repr(job.true.settings if job.true else UNKNOWN_RUN)],
         "record_format_version": 6,
         "incomplete": False,
         # Equal checksums count for more than times, which a checkout changes.
@@ -140,9 +178,18 @@ def _record(job: Job, output: str, hashes: Hashes) -> bool:
         if job.true
         else {},
     }
-    path = SNAKEMAKE / urlsafe_b64encode(output.encode()).decode()
-    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if all(before.get(key) == value for key, value in told.items()):
+    path = SNAKEMAKE / _encoded(output)
+    before = _read(path)
+    if all(before.get(key) == value for key, value in record.items()):
         return False
-    write_text(path, as_json(told))
+    write_text(path, as_json(record))
     return True
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """One of Snakemake's records; empty when there is none, or a power cut has damaged it."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}

@@ -4,10 +4,12 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ruamel.yaml import YAML
+
+from intaglio.chain.dvc_lockfile import LOCK, parse_lock, read_lock
 from intaglio.chain.hashes import Hashes
-from intaglio.chain.run_record import PARAMS, Note, read_note
-from intaglio.chain.stages import STAGES, Stage, parse_stages, read_stages
-from intaglio.chain.sync import LOCK, parse_lock, read_lock
+from intaglio.chain.run_record import RunRecord, read_record
+from intaglio.chain.stages import PARAMS, STAGES, Stage, parse_stages, read_stages
 from intaglio.errors import UserError
 from intaglio.history.repository import Repository
 from intaglio.params.reader import Params
@@ -22,8 +24,8 @@ class Pair:
     """
 
     stage: Stage
-    there: Note
-    here: Note
+    there: RunRecord
+    here: RunRecord
     recorded: bool
 
     @property
@@ -45,13 +47,13 @@ class Reference:
         self._repository = repository
         self.name = name
         self.commit = commit
-        problem = f"{LOCK}: at {name} it is not a DVC lock file; choose another revision"
-        self.runs = parse_lock(self.read(str(LOCK)), problem)
-        chain = self.read(str(STAGES))
+        chain, params, lock = (self.read(str(path)) for path in (STAGES, PARAMS, LOCK))
         try:
-            self.stages = parse_stages(chain)
+            self.stages = parse_stages(chain, YAML(typ="safe").load(params))
         except Exception as error:  # whatever is wrong in it
             raise UserError(f"{STAGES}: at {name} it lists no stages; choose another revision") from error
+        problem = f"{LOCK}: at {name} it is not a DVC lock file; choose another revision"
+        self.runs = parse_lock(lock, self.stages, problem)
         missing = [stage for stage in self.stages if stage not in self.runs]
         if missing:
             raise UserError(f"{LOCK}: at {name} it has no run of {missing[0]}; choose another revision")
@@ -97,7 +99,7 @@ def read_pairs(reference: Reference, stages: dict[str, Stage]) -> dict[str, Pair
     """
     hashes = Hashes()
     params = Params(PARAMS)
-    lock = read_lock()
+    lock = read_lock(stages)
     pairs = {}
     for name, stage in stages.items():
         inputs = hashes.md5s(stage.inputs)
@@ -106,9 +108,9 @@ def read_pairs(reference: Reference, stages: dict[str, Stage]) -> dict[str, Pair
             if md5 is None:
                 raise UserError(f"{path}: not there; run `snakemake --cores 4` first")
         if name in reference.stages:
-            recorded = [note for note in (read_note(stage), lock.get(name)) if note is not None]
-            here = next((note for note in recorded if note.outputs == outputs), None)
-            now = Note(stage.command, inputs, outputs, params.canonical(stage.keys))
+            recorded = [each for each in (read_record(stage), lock.get(name)) if each is not None]
+            here = next((each for each in recorded if each.outputs == outputs), None)
+            now = RunRecord(stage.command, inputs, outputs, params.canonical(stage.keys))
             pairs[name] = Pair(stage, reference.runs[name], here or now, here is not None)
     hashes.keep()
     return pairs

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 
-def run(network: Annotated[str, "base, finetuned, or the path of a model file"]) -> None:
+def run(network: Annotated[str, "network (row of train or finetune), or the path of a model file"]) -> None:
     """Open a network in Netron, in the default browser, until Ctrl-C."""
     import webbrowser
     from threading import Event
@@ -22,14 +22,16 @@ def run(network: Annotated[str, "base, finetuned, or the path of a model file"])
 
 
 def _model(network: str) -> Path:
+    from intaglio.chain.stages import PARAMS
     from intaglio.errors import UserError
+    from intaglio.params.reader import Params
+    from intaglio.params.rows import nearest, network_names
 
-    if network in ("base", "finetuned"):
-        exported = Path("results/onnx", f"{network}.onnx")
-        if not exported.is_file():
-            raise UserError(f"{exported}: not there; make it with `snakemake --cores 2 {exported}`")
-        return exported
-    given = Path(network)
+    names = network_names(Params(PARAMS).values) if PARAMS.exists() else []
+    exported = Path("results/onnx", f"{network}.onnx")
+    if network in names and not exported.is_file():
+        raise UserError(f"{exported}: not there; make it with `snakemake --cores 2 {exported}`")
+    given = exported if network in names else Path(network)
     if not given.is_file():
-        raise UserError(f"{given}: no such file; give base, finetuned, or the path of a model file")
+        raise UserError(f"{given}: no such file, and no network has this name; {nearest(network, names)}")
     return given

@@ -9,7 +9,7 @@ from intaglio.compare.images import Example, Flip
 from intaglio.data.store import open_prepared
 from intaglio.history.files import read_tested_on
 from intaglio.history.snapshot import LOCK, Snapshot, SnapshotReader
-from intaglio.report.samples import png
+from intaglio.results.samples import png
 
 MOST = 24
 

@@ -33,7 +33,7 @@ def overlay(tables: Mapping[str, pd.DataFrame], metric: str, share: bool, title:
         for number, place in enumerate(places):
             name = names[place]
             if place in (places[0], places[-1]):
-                style: dict[str, Any] = {"color": theme.orange if number == 0 else theme.blue, "linewidth": 1.9}
+                style: dict[str, Any] = {"color": theme.series[1] if number == 0 else theme.blue, "linewidth": 1.9}
             elif distinct:
                 style = {"color": theme.ink, "linewidth": 1.2, "alpha": 0.8, "linestyle": DASHES[number - 1]}
             else:

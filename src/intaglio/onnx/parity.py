@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -14,7 +13,7 @@ from intaglio.data.batches import PlainBatches
 from intaglio.errors import UserError
 from intaglio.models.checkpoint import Card
 from intaglio.models.network import Network
-from intaglio.training.history import rounded
+from intaglio.results.parity import BothAccuracies, ParityRecord, WorstImage
 
 Logits = NDArray[np.float32]
 
@@ -77,22 +76,32 @@ def compare(network: Network, session: onnxruntime.InferenceSession, batches: Pl
     return Parity(batches.batch_size, np.concatenate(ours), np.concatenate(theirs))
 
 
-def summarise(results: Sequence[Parity], labels: NDArray[np.int64], rows: NDArray[np.int64]) -> dict[str, Any]:
-    """The worst of all batch sizes, for the JSON; `rows` are the images' numbers in the data set."""
+def summarise(
+    results: Sequence[Parity], labels: NDArray[np.int64], rows: NDArray[np.int64], fingerprint: str
+) -> ParityRecord:
+    """The worst of all batch sizes.
+
+    Args:
+        results: one for each batch size.
+        labels: N, the images' classes.
+        rows: N, the images' rows in the data set.
+        fingerprint: the machine and the packages.
+    """
     worst = max(results, key=lambda result: result.differences.max())
-    return {
-        "images": len(labels),
-        "batch_sizes": [result.batch_size for result in results],
-        "agreement": rounded(min(result.agreement for result in results)),
-        "max_difference": rounded(float(worst.differences.max())),
-        "mean_difference": rounded(float(np.mean([np.abs(r.pytorch - r.onnx).mean() for r in results]))),
-        "accuracy": {
-            "pytorch": rounded(float((results[0].pytorch.argmax(1) == labels).mean())),
-            "onnx": rounded(float((results[0].onnx.argmax(1) == labels).mean())),
-        },
-        "worst": {
-            "image": int(rows[worst.differences.argmax()]),
-            "difference": rounded(float(worst.differences.max())),
-            "batch_size": worst.batch_size,
-        },
-    }
+    return ParityRecord(
+        images=len(labels),
+        batch_sizes=[result.batch_size for result in results],
+        agreement=min(result.agreement for result in results),
+        max_difference=float(worst.differences.max()),
+        mean_difference=float(np.mean([np.abs(r.pytorch - r.onnx).mean() for r in results])),
+        accuracy=BothAccuracies(
+            pytorch=float((results[0].pytorch.argmax(1) == labels).mean()),
+            onnx=float((results[0].onnx.argmax(1) == labels).mean()),
+        ),
+        worst=WorstImage(
+            image=int(rows[worst.differences.argmax()]),
+            difference=float(worst.differences.max()),
+            batch_size=worst.batch_size,
+        ),
+        fingerprint=fingerprint,
+    )

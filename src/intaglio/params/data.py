@@ -1,4 +1,4 @@
-"""`data`: which images the two roles use, and how they are split."""
+"""`data`: the data sets, and how each is split."""
 
 from typing import Annotated, Literal
 
@@ -7,8 +7,6 @@ from pydantic import Field
 from intaglio.params.section import Section
 
 SetName = Literal["fashion_mnist", "digits", "cifar10"]
-Role = Literal["base", "target"]
-ROLES: tuple[Role, ...] = ("base", "target")
 
 
 class Split(Section):
@@ -21,21 +19,14 @@ class Split(Section):
 
 
 class DataSet(Section):
-    """One role's images."""
+    """A row of `data`."""
 
     set: SetName
     source: str | None = Field(
-        description="null, or what to try first: a file, or a file:// or https:// address; an own file's checksum "
-        "is appended as #sha256=HEX."
+        description="null, or what to try first: a file, or a file:// or https:// address; the checksum of a file of "
+        "your own is appended as #sha256=HEX."
     )
     per_class: Literal["all"] | Annotated[int, Field(ge=1)] = Field(
         description="Labelled training images of each class to use, chosen by the seed."
     )
     split: Split
-
-
-class Data(Section):
-    """`data`: the set trained on first, and the set fine-tuned on."""
-
-    base: DataSet
-    target: DataSet

@@ -1,19 +1,20 @@
-"""`finetune`: how the trained network learns the target set."""
+"""`finetune`: networks that go on from another one."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from intaglio.params.recipe import Recipe
+from intaglio.params.network import NetworkRow
 
 
-class Finetune(Recipe):
-    """`finetune`."""
+class FinetuneRow(NetworkRow):
+    """A row of `finetune`."""
 
+    start: str = Field(description="Network of `train` or `finetune` to start from.")
     freeze: Literal["none", "backbone"] | Annotated[int, Field(ge=1)] = Field(
-        description="What keeps the base weights: none, backbone (all but the new last layer), or the first N blocks."
+        default="none",
+        description="What keeps its weights: none, backbone (all but the new last layer), or the first N blocks.",
     )
     old_layers_rate: float = Field(
-        gt=0, le=1, description="Learning rate of the old layers, as a share of the new one's."
+        default=1.0, gt=0, le=1, description="Learning rate of the old layers, as a share of the new one's."
     )
-    compare_from_scratch: bool = Field(description="Also train the same network from random weights, same budget.")

@@ -3,24 +3,24 @@
 It reads YAML 1.2 with ruamel.yaml, as DVC does: PyYAML's 1.1 would take `off` for false and `1e-3` for text.
 """
 
-import difflib
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, cast, overload
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from intaglio.errors import UserError
+from intaglio.errors import SettingError, UserError
+from intaglio.params.problems import describe
+from intaglio.params.rows import locate, resolve
 
-T = TypeVar("T")
+Kind = TypeVar("Kind")
 
 
 class Params:
-    """The file as parsed; a part of it is checked when it is asked for."""
+    """The file as parsed; a part of it is checked when a step takes it."""
 
     def __init__(self, path: Path) -> None:
         """Parse the file at `path`.
@@ -39,6 +39,12 @@ class Params:
             raise UserError(f"{path}: {_where(error)}not valid YAML: {_problem(error)}") from error
         if not isinstance(self.values, dict):
             raise UserError(f"{path}: holds no settings; restore it from git")
+
+    @overload
+    def get(self, key: str, kind: type[Kind]) -> Kind: ...
+
+    @overload
+    def get(self, key: str, kind: Any) -> Any: ...
 
     def get(self, key: str, kind: Any) -> Any:
         """The value at a dotted key, checked and typed as `kind` (a pydantic model or an annotated type).
@@ -64,96 +70,47 @@ class Params:
 
     def canonical(self, keys: Sequence[str]) -> str:
         """The values of some keys as one sorted JSON string: equal for equal settings, however they were written."""
-        return json.dumps({key: self.raw(key) for key in keys}, sort_keys=True, ensure_ascii=False)
+        return canonical({key: self.raw(key) for key in keys})
+
+    def keys_of(self, keys: Sequence[str], name: str | None) -> list[str]:
+        """The settings that a step takes for one row: see `rows.resolve`.
+
+        Raises:
+            UserError: there is no such network.
+        """
+        try:
+            return resolve(keys, self.values, name)
+        except UserError as error:
+            raise UserError(f"{self.path}: {error}") from error
+
+    def located(self, error: SettingError, name: str | None) -> UserError:
+        """The error with the file and the full key, for the row that a step works on."""
+        return UserError(f"{self.path}: {locate(error.key, self.values, name)}: {error.problem}")
+
+
+def canonical(settings: dict[str, Any]) -> str:
+    """Settings as sorted JSON in which 1 and 1.0 are equal, as they are for the schema and for DVC."""
+    return json.dumps(_normal(settings), sort_keys=True, ensure_ascii=False)
+
+
+def _normal(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _normal(inside) for key, inside in value.items()}
+    if isinstance(value, list):
+        return [_normal(inside) for inside in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def check(path: Path, key: str, value: Any, kind: Any) -> Any:
-    """Check a parsed value against a type; on failure say in one line what is wrong and how to mend it."""
+    """Check a parsed value against a type.
+
+    Raises:
+        UserError: it does not fit; one line says which key is wrong, and how to fix it.
+    """
     try:
-        return TypeAdapter(kind).validate_python(value)
+        return cast(Any, TypeAdapter(kind)).validate_python(value)
     except ValidationError as error:
-        # A value that may be one of several types has a problem with each of them: the nearest type's is told.
-        problems: dict[tuple[str | int, ...], Mapping[str, Any]] = {}
-        for problem in error.errors(include_url=False):
-            location = tuple(_existing(value, problem["loc"]))
-            if location not in problems or (problem["type"] == "literal_error") == isinstance(problem["input"], str):
-                problems[location] = problem
-        (location, first), *others = problems.items()
-        more = f" (and {len(others)} more)" if others else ""
-        raise UserError(f"{path}: {_describe(key, value, kind, location, first)}{more}") from error
-
-
-def _describe(key: str, value: Any, kind: Any, location: Sequence[str | int], problem: Mapping[str, Any]) -> str:
-    name = ".".join([*([key] if key else []), *map(str, location)])
-    given, context = problem["input"], problem.get("ctx", {})
-    match problem["type"]:
-        case "extra_forbidden":
-            known = _known_keys(kind, value, location[:-1])
-            return f"{name}: unknown key; {_suggest(str(location[-1]), known)}"
-        case "missing":
-            return f"{name}: the key is missing; add it"
-        case "literal_error":
-            choices = [choice.strip("'") for choice in re.split(", | or ", context["expected"])]  # or numbers, bare
-            return f"{name}: {_show(given)} is not a choice; {_suggest(str(given), choices)}"
-        case "union_tag_invalid":
-            choices = re.findall(r"'([^']*)'", context["expected_tags"])
-            return f"{name}.name: {_show(context['tag'])} is not a choice; {_suggest(str(context['tag']), choices)}"
-        case "union_tag_not_found":
-            return f"{name}.name: the key is missing; add it"
-        case "model_type" | "model_attributes_type":
-            return f"{name}: {_show(given)} does not fit: here belong keys and values, indented"
-        case _:
-            message = problem["msg"].removeprefix("Value error, ")
-            return f"{name}: {_show(given)} does not fit: {message[0].lower()}{message[1:]}"
-
-
-def _existing(value: Any, location: Sequence[str | int]) -> list[str | int]:
-    """The location without the parts that only pydantic knows (the names of a union's branches)."""
-    found: list[str | int] = []
-    for index, part in enumerate(location):
-        inside = (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int))
-        if inside:
-            value = value[part]
-            found.append(part)
-        elif index == len(location) - 1 and isinstance(value, dict):
-            found.append(part)
-    return found
-
-
-def _known_keys(kind: Any, value: Any, location: Sequence[str | int]) -> list[str]:
-    """The keys that the schema has at a location."""
-    for part in location:
-        kind = _branch(kind, value)
-        value = value[part]
-        kind = kind.model_fields[part].annotation if isinstance(part, str) else get_args(kind)[0]
-    return sorted(_branch(kind, value).model_fields)
-
-
-def _branch(kind: Any, value: Any) -> type[BaseModel]:
-    """The model that a value is meant for; in a union, the one with its name."""
-    candidates = _models(kind)
-    for model in candidates:
-        field = model.model_fields.get("name")
-        if field is not None and isinstance(value, dict) and value.get("name") in get_args(field.annotation):
-            return model
-    return candidates[0]
-
-
-def _models(kind: Any) -> list[type[BaseModel]]:
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return [kind]
-    return [model for part in get_args(kind) for model in _models(part)]
-
-
-def _suggest(given: str, choices: Sequence[str]) -> str:
-    near = difflib.get_close_matches(given, choices, n=1, cutoff=0.5)
-    listed = ", ".join(choices)
-    return f"did you mean {near[0]}? (one of {listed})" if near else f"use one of {listed}"
-
-
-def _show(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."
+        raise UserError(f"{path}: {describe(key, value, kind, error)}") from error
 
 
 def _where(error: YAMLError) -> str:

@@ -1,4 +1,4 @@
-"""What `train` and `finetune` share: how a network is trained."""
+"""`recipes`: how a network is trained."""
 
 from typing import Annotated, Literal
 
@@ -61,10 +61,10 @@ class Augment(Section):
 
 
 class Recipe(Section):
-    """The training loop's settings."""
+    """What the training loop takes, for every task."""
 
-    epochs: int = Field(ge=1, description="Passes over the training images.")
-    batch_size: int = Field(ge=2, description="Images a step, at most.")
+    epochs: int = Field(ge=1, description="Passes over the training examples.")
+    batch_size: int = Field(ge=2, description="Examples a step, at most.")
     accumulate: int = Field(
         ge=1,
         description="Parts that a batch is computed in, their gradients added up; batch normalisation sees a part.",
@@ -73,14 +73,19 @@ class Recipe(Section):
     schedule: Schedule
     label_smoothing: float = Field(ge=0, lt=1)
     clip_norm: Annotated[float, Field(gt=0)] | None = Field(description="Largest norm of a step's gradient, or null.")
-    augment: Augment
-    resolution: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] = Field(
-        description="Side of the training images as a share of their own, for equal parts of the run; 1 in the last."
-    )
     average: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         description="Share of all steps that the weights kept are an average over, or null for the last step's."
     )
     keep: Literal["last", "best"] = Field(description="Weights kept: the last epoch's, or validation's best.")
+
+
+class ImageRecipe(Recipe):
+    """A row of `recipes`: what the loop takes, and how training images are changed."""
+
+    augment: Augment
+    resolution: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] = Field(
+        description="Side of the training images as a share of their own, for equal parts of the run; 1 in the last."
+    )
 
     @field_validator("resolution")
     @classmethod

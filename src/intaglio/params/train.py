@@ -1,10 +1,11 @@
-"""`train`: the network and how it learns the base set."""
+"""`train`: networks that learn from random weights."""
 
-from intaglio.params.model import Model
-from intaglio.params.recipe import Recipe
+from pydantic import Field
+
+from intaglio.params.network import NetworkRow
 
 
-class Train(Recipe):
-    """`train`."""
+class TrainRow(NetworkRow):
+    """A row of `train`."""
 
-    model: Model
+    model: str = Field(description="Row of `models` that the network is built from.")

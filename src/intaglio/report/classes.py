@@ -1,12 +1,12 @@
-"""What the page says of single classes."""
+"""What the page shows of single classes."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from intaglio.results.records import TestRecord
-from intaglio.results.tables import Confusion
+from intaglio.results.confusion import Confusion
+from intaglio.results.evaluation import EvaluationRecord
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class ClassRow:
 
 
 @dataclass(frozen=True)
-class Mixup:
-    """One class taken for another: how often, and in which share of its images."""
+class Mistake:
+    """Images of one class that were predicted as another: how many, and which share of their class."""
 
     actual: str
     predicted: str
@@ -30,10 +30,10 @@ class Mixup:
     share: float
 
 
-def weakest_first(confusion: Confusion, test: TestRecord) -> list[ClassRow]:
+def weakest_first(confusion: Confusion, scores: EvaluationRecord) -> list[ClassRow]:
     """All classes, the lowest F1 first."""
     rows = [
-        ClassRow(name, int(images), test.precision[name], test.recall[name], test.f1[name])
+        ClassRow(name, int(images), scores.precision[name], scores.recall[name], scores.f1[name])
         for name, images in zip(confusion.classes, confusion.counts.sum(axis=1), strict=True)
     ]
     return sorted(rows, key=lambda row: row.f1)
@@ -45,14 +45,15 @@ def row_shares(confusion: Confusion) -> npt.NDArray[np.float64]:
     return shares
 
 
-def commonest_mixups(confusion: Confusion, count: int) -> list[Mixup]:
+def commonest_mistakes(confusion: Confusion, count: int) -> list[Mistake]:
     """The most frequent mistakes, at most `count`."""
-    mistakes, shares = confusion.counts.copy(), row_shares(confusion)
-    np.fill_diagonal(mistakes, 0)
-    order = np.argsort(-mistakes, axis=None, kind="stable")[:count]
+    wrong = confusion.counts.copy()
+    np.fill_diagonal(wrong, 0)
+    shares = row_shares(confusion)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:count]
     pairs = [divmod(int(place), len(confusion.classes)) for place in order]
     return [
-        Mixup(confusion.classes[row], confusion.classes[column], int(mistakes[row, column]), float(shares[row, column]))
+        Mistake(confusion.classes[row], confusion.classes[column], int(wrong[row, column]), float(shares[row, column]))
         for row, column in pairs
-        if mistakes[row, column] > 0
+        if wrong[row, column] > 0
     ]

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,25 +14,41 @@ from matplotlib.figure import Figure
 from matplotlib.style import context
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-Colour = Literal["blue", "orange"]
-
 # A bin with fewer test images than this says little, and is drawn pale.
 FEW = 10
+
+# One for each network of a figure, so that colour is not all that tells them apart.
+PATTERNS: tuple[Any, ...] = ("solid", (0, (6, 1.6)), (0, (1.4, 1.2)), (0, (6, 1.4, 1.4, 1.4)), (0, (11, 2)))
+MOST_CURVES = len(PATTERNS)
 
 
 @dataclass(frozen=True)
 class Theme:
-    """The colours of a figure. Blue and orange stay apart for colour-blind eyes (after Okabe and Ito)."""
+    """The colours of a figure; those of `series` stay apart for colour-blind eyes (after Okabe and Ito)."""
 
     ink: str
     grid: str
     paper: str
-    blue: str
-    orange: str
+    series: tuple[str, ...]
+
+    @property
+    def blue(self) -> str:
+        """The colour of what is right."""
+        return self.series[0]
 
 
-LIGHT = Theme(ink="#33383f", grid="#dfe2e6", paper="#ffffff", blue="#0068a8", orange="#c8550c")
-DARK = Theme(ink="#c3c9d1", grid="#363c45", paper="#1b1f25", blue="#5db4ef", orange="#f29b4b")
+LIGHT = Theme(
+    ink="#33383f",
+    grid="#dfe2e6",
+    paper="#ffffff",
+    series=("#0068a8", "#c8550c", "#00805f", "#a8437f", "#565d66"),
+)
+DARK = Theme(
+    ink="#c3c9d1",
+    grid="#363c45",
+    paper="#1b1f25",
+    series=("#5db4ef", "#f29b4b", "#3cc49b", "#e595c8", "#cfd4da"),
+)
 
 
 @dataclass(frozen=True)
@@ -46,42 +62,42 @@ class Picture:
 
 @dataclass(frozen=True)
 class Curve:
-    """A training run to be drawn; `epochs` as `tables.read_epochs` gives them, `kept_epoch` whose weights were kept."""
+    """A training run to be drawn: a row an epoch, with the columns of `Epoch`; `kept_epoch` has the kept weights."""
 
     name: str
-    colour: Colour
     epochs: pd.DataFrame
     kept_epoch: int
 
 
 def curves(runs: Sequence[Curve], metric: str, title: str) -> Picture:
-    """A metric by epoch; training dashed, validation solid, the kept epoch marked.
+    """A metric by epoch; training thin and pale, validation thick, the kept epoch marked.
 
     Args:
-        runs: the runs to lay over each other.
+        runs: the runs to draw into one figure, at most `MOST_CURVES`.
         metric: `loss`, `accuracy`, `learning_rate` or `gradient_norm`.
-        title: what to write above.
+        title: what it is, for the text.
     """
     split = f"validation_{metric}" in runs[0].epochs.columns
-    same = not split and len(runs) > 1 and all(run.epochs[metric].equals(runs[0].epochs[metric]) for run in runs)
-    shown = runs[:1] if same else runs
+    lines = [(number, run.name, run) for number, run in enumerate(runs)] if split else _distinct(runs, metric)
 
     def draw(axes: Axes, theme: Theme) -> None:
-        for run in shown:
-            colour = getattr(theme, run.colour)
+        for number, name, run in lines:
             epoch = run.epochs["epoch"]
-            marker = "o" if len(epoch) < 3 else None
-            style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 3.5, "clip_on": False}
+            style: dict[str, Any] = {
+                "color": theme.series[number],
+                "marker": "o" if len(epoch) < 3 else None,
+                "markersize": 3.5,
+                "clip_on": False,
+            }
+            thick: dict[str, Any] = {"linestyle": PATTERNS[number], "linewidth": 1.9, "label": name, **style}
             if split:
-                kept = run.kept_epoch
-                solid, dashed = run.epochs[f"validation_{metric}"], run.epochs[f"train_{metric}"]
-                axes.plot(epoch, dashed, linestyle=(0, (3, 1.6)), linewidth=1.3, label=f"{run.name}, training", **style)
-                axes.plot(epoch, solid, linewidth=1.9, label=f"{run.name}, validation", **style)
-                axes.plot([kept], [solid[kept - 1]], "o", color=colour, markersize=6, clip_on=False)
+                validation = run.epochs[f"validation_{metric}"]
+                axes.plot(epoch, run.epochs[f"train_{metric}"], linewidth=0.9, alpha=0.6, **style)
+                axes.plot(epoch, validation, **thick)
+                axes.plot([run.kept_epoch], [validation[run.kept_epoch - 1]], "o", color=style["color"], clip_on=False)
             else:
-                name = " and ".join(each.name for each in runs) if same else run.name
-                values = run.epochs[metric].where(np.isfinite(run.epochs[metric]))
-                axes.plot(epoch, values, linewidth=1.9, label=name, **style)
+                values = run.epochs[metric]
+                axes.plot(epoch, values.where(np.isfinite(values)), **thick)
         last = max(len(run.epochs) for run in runs)
         axes.set_xlim((0.5, 1.5) if last == 1 else (1, last))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -98,13 +114,27 @@ def curves(runs: Sequence[Curve], metric: str, title: str) -> Picture:
             axes.yaxis.set_minor_locator(NullLocator())
         if not split:
             axes.set_ylim(bottom=0)
-        axes.figure.legend(loc="outside upper left", ncols=2, borderaxespad=0.2)
+        # A long name takes the whole line.
+        columns = 1 if max(len(name) for _, name, _ in lines) > 24 else 2
+        axes.figure.legend(loc="outside upper left", ncols=columns, borderaxespad=0.2)
 
     return picture(draw, (4.8, 3.3), f"{title} by epoch: {', '.join(run.name for run in runs)}")
 
 
+def _distinct(runs: Sequence[Curve], metric: str) -> list[tuple[int, str, Curve]]:
+    """The runs with a curve of their own, each with its number and the names of all that share it."""
+    lines: list[tuple[int, list[str], Curve]] = []
+    for number, run in enumerate(runs):
+        same = next((names for _, names, other in lines if other.epochs[metric].equals(run.epochs[metric])), None)
+        if same is not None:
+            same.append(run.name)
+        else:
+            lines.append((number, [run.name], run))
+    return [(number, ", ".join(names), run) for number, names, run in lines]
+
+
 def reliability(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], bins: int, name: str) -> Picture:
-    """How many of the predictions were right, for bins of confidence of equal width; a bin's paleness is its emptiness.
+    """Which share of the predictions was right, for bins of confidence of equal width; bins of few images are pale.
 
     Args:
         confidence: N shares.

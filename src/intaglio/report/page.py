@@ -1,18 +1,17 @@
 """`index.html`: everything on one page that holds its own pictures and loads nothing."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from intaglio.report import classes, figures, wording
-from intaglio.report.results import Network, Results
-from intaglio.report.samples import Samples
+from intaglio.report.networks import Network
+from intaglio.report.settings import sections
+from intaglio.report.standings import Standing
 from intaglio.report.templating import environment
 
 # With more classes a confusion matrix is drawn as a picture, for lack of room for numbers.
 MOST_CLASSES_IN_NUMBERS = 20
-MIXUPS = 10
+MISTAKES = 10
 METRICS = {
     "loss": "Loss",
     "accuracy": "Accuracy",
@@ -22,89 +21,92 @@ METRICS = {
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A network with the name of its data set and the test images to show."""
-
-    network: Network
-    set: str
-    samples: Samples
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What the sections of the page say of one network; `cells` are the confusion matrix: name, counts, shares."""
+class NetworkView:
+    """What the page shows of one network; `cells` are the confusion matrix: name, counts and shares of each row."""
 
     title: str
-    subject: Subject
+    network: Network
     cells: list[tuple[str, list[int], list[float]]]
     heatmap: figures.Picture | None
-    mixups: list[classes.Mixup]
+    mistakes: list[classes.Mistake]
     classes: list[classes.ClassRow]
     calibration: str
     reliability: figures.Picture
 
 
-def page(results: Results, base: Subject, finetuned: Subject, parameters: Mapping[str, Any], bins: int) -> str:
+@dataclass(frozen=True)
+class CurvesView:
+    """The figures of some networks that learned the same data set; `title` is empty where one would say nothing."""
+
+    title: str
+    pictures: list[tuple[str, figures.Picture]]
+
+
+def page(networks: Sequence[Network], standings: Sequence[Standing]) -> str:
     """The page as HTML.
 
     Args:
-        results: what the chain measured.
-        base: the base network.
-        finetuned: the fine-tuned network.
-        parameters: the settings to list, by section.
-        bins: into how many bins of confidence `evaluate` divided the predictions.
+        networks: those of the run, at least one.
+        standings: the same, by data set.
     """
     return (
         environment()
         .get_template("page.html")
         .render(
-            results=results,
-            base=base,
-            finetuned=finetuned,
-            facts=wording.facts(results, parameters["seed"]),
-            machines=wording.machines(results),
-            comparison=wording.comparison(results),
-            curves=_curves(results),
-            networks=[_shown("Base network", base, bins), _shown("Fine-tuned network", finetuned, bins)],
-            parameters={section: _flat(values) for section, values in parameters.items()},
+            title=wording.title(standings),
+            facts=wording.facts(networks),
+            machines=wording.machines(networks),
+            standings=standings,
+            networks=networks,
+            views=[_view(network) for network in networks],
+            curves=list(_curves(standings)),
+            graphs=_graphs(networks),
+            sections=sections(networks),
+            ranked=any(len(standing.entries) > 1 for standing in standings),
+            seeds=any(len(entry.networks) > 1 for standing in standings for entry in standing.entries),
+            few=figures.FEW,
         )
     )
 
 
-def _curves(results: Results) -> list[tuple[str, list[tuple[str, figures.Picture]]]]:
-    """Titled groups of titled figures."""
-    base, tuned, scratch = results.base.run, results.finetuned.run, results.scratch
-    second = [figures.Curve("fine-tuned", "blue", tuned.epochs, tuned.record.kept_epoch)]
-    title = "Fine-tuning"
-    if scratch is not None:
-        second.append(figures.Curve("from scratch", "orange", scratch.epochs, scratch.record.kept_epoch))
-        title = "Fine-tuning, and the same network from scratch"
-    groups = {"Base network": [figures.Curve("base", "blue", base.epochs, base.record.kept_epoch)], title: second}
-    return [
-        (title, [(name, figures.curves(runs, metric, name)) for metric, name in METRICS.items()])
-        for title, runs in groups.items()
-    ]
+def _curves(standings: Sequence[Standing]) -> Iterator[CurvesView]:
+    """A figure of each metric for each data set; more than one where there are many networks."""
+    for standing in standings:
+        runs = [
+            figures.Curve(network.name, network.epochs, network.record.training.kept_epoch)
+            for network in standing.networks
+        ]
+        parts = [runs[start : start + figures.MOST_CURVES] for start in range(0, len(runs), figures.MOST_CURVES)]
+        for part in parts:
+            names = f": {', '.join(run.name for run in part)}" if len(parts) > 1 or len(part) == 1 else ""
+            yield CurvesView(
+                title=f"{standing.set}{names}",
+                pictures=[(name, figures.curves(part, metric, name)) for metric, name in METRICS.items()],
+            )
 
 
-def _shown(title: str, subject: Subject, bins: int) -> Shown:
-    network = subject.network
-    confusion, shares = network.confusion, classes.row_shares(network.confusion)
+def _view(network: Network) -> NetworkView:
+    record = network.record
+    shares = classes.row_shares(network.confusion)
     right = (network.predictions["label"] == network.predictions["prediction"]).to_numpy()
-    in_numbers = len(confusion.classes) <= MOST_CLASSES_IN_NUMBERS
-    return Shown(
-        title=title,
-        subject=subject,
-        cells=list(zip(confusion.classes, confusion.counts.tolist(), shares.tolist(), strict=True)),
-        heatmap=None if in_numbers else figures.heatmap(shares, title),
-        mixups=classes.commonest_mixups(confusion, MIXUPS),
-        classes=classes.weakest_first(confusion, network.test),
+    confidence = network.predictions["confidence"].to_numpy()
+    bins = record.settings["evaluate"]["calibration_bins"]
+    in_numbers = len(network.confusion.classes) <= MOST_CLASSES_IN_NUMBERS
+    return NetworkView(
+        title=f"{network.name}: {record.data.set}",
+        network=network,
+        cells=list(zip(network.confusion.classes, record.confusion, shares.tolist(), strict=True)),
+        heatmap=None if in_numbers else figures.heatmap(shares, network.name),
+        mistakes=classes.commonest_mistakes(network.confusion, MISTAKES),
+        classes=classes.weakest_first(network.confusion, record.scores),
         calibration=wording.calibration(network, bins),
-        reliability=figures.reliability(network.predictions["confidence"].to_numpy(), right, bins, title),
+        reliability=figures.reliability(confidence, right, bins, network.name),
     )
 
 
-def _flat(value: Any, key: str = "") -> list[tuple[str, str]]:
-    """Dotted keys with their values as text, sorted, so that the order of the keys in the file changes nothing."""
-    if isinstance(value, dict):
-        return [row for name in sorted(value, key=str) for row in _flat(value[name], f"{key}.{name}".lstrip("."))]
-    return [(key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))]
+def _graphs(networks: Sequence[Network]) -> dict[str, list[str]]:
+    """The pictures of the networks, each once, with the names of those that look the same."""
+    pictures: dict[str, list[str]] = {}
+    for network in networks:
+        pictures.setdefault(network.record.graph, []).append(network.name)
+    return pictures

@@ -1,25 +1,26 @@
 """`summary.md`: the run on half a screen."""
 
+from collections.abc import Sequence
+
 from intaglio.report import wording
-from intaglio.report.results import Results
+from intaglio.report.networks import Network
+from intaglio.report.standings import Standing
 from intaglio.report.templating import environment
 
 
-def summary(results: Results, base_set: str, target_set: str, seed: int) -> str:
+def summary(networks: Sequence[Network], standings: Sequence[Standing]) -> str:
     """The run as Markdown.
 
     Args:
-        results: what the chain measured.
-        base_set: name of the set that the base network learned.
-        target_set: name of the set that it was fine-tuned on.
-        seed: the run's.
+        networks: those of the run, at least one.
+        standings: the same, by data set.
     """
     template = environment().get_template("summary.md")
     return template.render(
-        results=results,
-        base_set=base_set,
-        target_set=target_set,
-        facts=wording.facts(results, seed),
-        machines=wording.machines(results),
-        comparison=wording.comparison(results),
+        title=wording.title(standings),
+        facts=wording.facts(networks),
+        machines=wording.machines(networks),
+        standings=standings,
+        networks=networks,
+        ranked=any(len(standing.entries) > 1 for standing in standings),
     )

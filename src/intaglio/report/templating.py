@@ -1,8 +1,10 @@
 """The Jinja2 environment of the page and the summary."""
 
 import base64
+import re
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from intaglio.report import wording
 
@@ -18,13 +20,19 @@ def environment() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters |= {
+        "accuracy": wording.accuracy,
+        "agreement": wording.agreement,
+        "cell": cell,
+        "comparison": wording.comparison,
+        "data": data_address,
+        "method": wording.method,
         "number": wording.number,
         "percent": wording.percent,
-        "agreement": wording.agreement,
         "points": wording.points,
+        "probability": wording.probability,
         "short": wording.short,
-        "data": data_address,
         "tight": tight,
+        "verdict": wording.verdict,
     }
     return made
 
@@ -32,6 +40,11 @@ def environment() -> Environment:
 def data_address(content: bytes, kind: str) -> str:
     """A `data:` address that holds the content; `kind` is its media type."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def cell(text: str) -> Markup:
+    """Text for Markdown: HTML's characters as entities, Markdown's behind a backslash, on one line."""
+    return Markup(re.sub(r"([\\`*\[\]|])", r"\\\1", " ".join(str(escape(text)).split())))
 
 
 def tight(text: str) -> str:

@@ -1,31 +1,32 @@
 """download: a set's original files, verified, in one file."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-KEYS = ("data.{role}.set", "data.{role}.source")
+from intaglio.steps.declare import Reads, Writes
+
+KEYS = ("data.{name}.set", "data.{name}.source")
 
 
 def run(
     *,
-    params: Annotated[Path, "settings (params.yaml)"],
-    role: Annotated[Literal["base", "target"], "which of the two sets"],
-    output: Annotated[Path, "originals to write (tar)"],
+    params: Annotated[Path, Reads("settings (params.yaml)")],
+    name: Annotated[str, "data set (row of data)"],
+    output: Annotated[Path, Writes("originals (tar)")],
 ) -> None:
     """Get a set's original files, verified, into one file."""
     from intaglio.data import raw
     from intaglio.data.catalogue import CATALOG
     from intaglio.fetching import user_copy
     from intaglio.fetching.cache import Cache
-    from intaglio.fetching.originals import originals
-    from intaglio.params.data import Data, DataSet
+    from intaglio.fetching.fetch import fetch
+    from intaglio.params.data import DataSet
     from intaglio.params.download import Download
     from intaglio.params.reader import Params
 
     reader = Params(params)
-    settings: DataSet = getattr(reader.get("data", Data), role)
-    entry = CATALOG[settings.set]
-    where = f"{params}: data.{role}.source"
-    given = user_copy.parse(settings.source, where) if settings.source else None
-    files = originals(entry, given, Cache.of_user(), reader.get("download", Download), where)
-    raw.write(output, entry.name, files)
+    settings = reader.get(f"data.{name}", DataSet)
+    originals = CATALOG[settings.set].originals
+    given = user_copy.parse(settings.source, "data.source") if settings.source else None
+    files = fetch(originals, given, Cache.of_user(), reader.get("download", Download), "data.source")
+    raw.write(output, originals.name, files)

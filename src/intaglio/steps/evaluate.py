@@ -1,80 +1,92 @@
-"""evaluate: a network's answers on the test split, once."""
+"""evaluate: a network's predictions on the test split, and their scores."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
+
+from intaglio.steps.declare import Reads, Writes
+
+if TYPE_CHECKING:
+    from intaglio.results.evaluation import Score
 
 KEYS = ("compute", "evaluate")
 
 
 def run(
     *,
-    params: Annotated[Path, "settings (params.yaml)"],
-    model: Annotated[Literal["base", "finetuned"], "which network this is"],
-    checkpoint: Annotated[Path, "network to score (safetensors)"],
-    data: Annotated[Path, "prepared images whose test split to use"],
-    scores: Annotated[Path, "scores to write (JSON)"],
-    confusion: Annotated[Path, "confusion matrix to write (CSV)"],
-    predictions: Annotated[Path, "a row for each test image to write (CSV)"],
+    params: Annotated[Path, Reads("settings (params.yaml)")],
+    name: Annotated[str, "network (row of train or finetune)"],
+    checkpoint: Annotated[Path, Reads("network to score (safetensors)")],
+    data: Annotated[Path, Reads("prepared images whose test split to use")],
+    scores: Annotated[Path, Writes("scores (JSON)")],
+    confusion: Annotated[Path, Writes("confusion matrix (CSV)")],
+    predictions: Annotated[Path, Writes("a row for each test image (CSV)")],
 ) -> None:
     """Score a network on the test split."""
-    import pandas as pd
-
     from intaglio.data.batches import Mirrored, Normaliser, for_scoring
     from intaglio.data.store import open_prepared
-    from intaglio.files import write_json, write_text
     from intaglio.models.checkpoint import load
     from intaglio.params.compute import Compute
-    from intaglio.params.data import Data
     from intaglio.params.evaluate import Evaluate
     from intaglio.params.reader import Params
-    from intaglio.params.seed import Seed
     from intaglio.provenance.fingerprint import fingerprint, in_a_line
-    from intaglio.training import scores as score
+    from intaglio.results.confusion import Confusion, write_confusion
+    from intaglio.results.evaluation import EvaluationRecord
+    from intaglio.results.predictions import Prediction, write_predictions
+    from intaglio.results.records import write_record
     from intaglio.training.loop import predict
     from intaglio.training.machine import use
+    from intaglio.training.scores import by_class, calibration_error, confidences, count_confusion, overall
 
-    settings = Params(params)
-    seed, compute = settings.get("seed", Seed), settings.get("compute", Compute)
-    settings.get("data", Data)
-    how: Evaluate = settings.get("evaluate", Evaluate)
+    reader = Params(params)
+    compute = reader.get("compute", Compute)
+    settings = reader.get("evaluate", Evaluate)
 
     (network, card), prepared = load(checkpoint), open_prepared(data)
     card.must_fit(checkpoint, prepared.facts.classes, data)
-    machine = use(compute, seed).exact()
+    machine = use(compute, seed=0).exact()
     machine.place(network)
     normalise = Normaliser(card.mean, card.std)
-    batches = for_scoring(prepared, "test", card.shape[1:], normalise, batch_size=how.batch_size, device=machine.device)
+    batches = for_scoring(
+        prepared, "test", card.shape[1:], normalise, batch_size=settings.batch_size, device=machine.device
+    )
     logits, labels = (tensor.numpy() for tensor in predict(network, batches, machine))
-    twice = {}
-    if how.mirror and prepared.facts.flip:
+    mirrored = None
+    if settings.mirror and prepared.facts.flip:
         again, _ = predict(network, Mirrored(batches), machine)
-        twice = {"mirrored": score.overall((logits + again.numpy()) / 2, labels)}
+        mirrored = overall((logits + again.numpy()) / 2, labels)
 
     names = list(card.classes)
-    found = score.overall(logits, labels)
-    calibration = {"calibration_error": score.calibration_error(logits, labels, how.calibration_bins)}
-    made_on = {"fingerprint": in_a_line(fingerprint(machine.device.type, compute.threads))}
-    write_json(scores, found | twice | calibration | score.by_class(logits, labels, names) | made_on)
-
-    matrix = pd.DataFrame(score.confusion(logits, labels, len(names)), index=names, columns=names)
-    write_text(confusion, matrix.to_csv(index_label="actual", lineterminator="\n"))
-    rows = pd.DataFrame(
-        {
-            "image": prepared.split("test").rows,
-            "label": [names[label] for label in labels],
-            "prediction": [names[label] for label in logits.argmax(1)],
-            "confidence": score.confidences(logits),
-        }
+    score = overall(logits, labels)
+    classes = by_class(logits, labels, names)
+    record = EvaluationRecord(
+        **dict(score),
+        mirrored=mirrored,
+        calibration_error=calibration_error(logits, labels, settings.calibration_bins),
+        fingerprint=in_a_line(fingerprint(machine.device.type, compute.threads)),
+        precision=classes["precision"],
+        recall=classes["recall"],
+        f1=classes["f1"],
     )
-    write_text(predictions, rows.to_csv(index=False, float_format="%.4f", lineterminator="\n"))
-    _say(model, "test accuracy", found)
-    if twice:
-        _say(model, "with mirror images", twice["mirrored"])
+    write_record(scores, record)
+    write_confusion(confusion, Confusion(names, count_confusion(logits, labels, len(names))))
+    rows = prepared.split("test").rows.tolist()
+    guesses = logits.argmax(1).tolist()
+    confidence = confidences(logits).tolist()
+    write_predictions(
+        predictions,
+        [
+            Prediction(row, names[label], names[guess], share)
+            for row, label, guess, share in zip(rows, labels.tolist(), guesses, confidence, strict=True)
+        ],
+    )
+    _log(name, "test accuracy", score)
+    if mirrored is not None:
+        _log(name, "with mirror images", mirrored)
 
 
-def _say(model: str, what: str, found: Mapping[str, Any]) -> None:
+def _log(name: str, what: str, score: "Score") -> None:
     from intaglio.logs import logger
 
-    low, high = (100 * found["interval"][end] for end in ("low", "high"))
-    logger.info("%s: %s %.2f %% (95 %%: %.2f to %.2f)", model, what, 100 * found["accuracy"], low, high)
+    low = 100 * score.interval.low
+    high = 100 * score.interval.high
+    logger.info("%s: %s %.2f %% (95 %%: %.2f to %.2f)", name, what, 100 * score.accuracy, low, high)

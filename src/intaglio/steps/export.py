@@ -1,17 +1,19 @@
 """export: a checkpoint to ONNX."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
+
+from intaglio.steps.declare import Reads, Writes
 
 KEYS = ("export",)
 
 
 def run(
     *,
-    params: Annotated[Path, "settings (params.yaml)"],
-    model: Annotated[Literal["base", "finetuned"], "which network this is"],
-    checkpoint: Annotated[Path, "network to export (safetensors)"],
-    onnx: Annotated[Path, "ONNX file to write"],
+    params: Annotated[Path, Reads("settings (params.yaml)")],
+    name: Annotated[str, "network (row of train or finetune)"],
+    checkpoint: Annotated[Path, Reads("network to export (safetensors)")],
+    onnx: Annotated[Path, Writes("ONNX file to write")],
 ) -> None:
     """Write a network as an ONNX file."""
     from intaglio.logs import logger
@@ -23,4 +25,4 @@ def run(
     how: Export = Params(params).get("export", Export)
     network, card = load(checkpoint)
     export(network, card, onnx, how.opset)
-    logger.info("%s: %s, opset %d, %d bytes", model, onnx, how.opset, onnx.stat().st_size)
+    logger.info("%s: %s, opset %d, %d bytes", name, onnx, how.opset, onnx.stat().st_size)

@@ -1,53 +1,52 @@
-"""finetune: the trained network to the target set's classes, beside the same network from random weights."""
+"""finetune: prepared data to a network that goes on from another one's weights."""
 
 from pathlib import Path
 from typing import Annotated
 
-KEYS = ("seed", "compute", "finetune")
+from intaglio.steps.declare import Reads, Writes
+
+KEYS = ("seed", "compute", "finetune.{name}", "recipes.{recipe}")
 
 
 def run(
     *,
-    params: Annotated[Path, "settings (params.yaml)"],
-    base: Annotated[Path, "checkpoint to start from (safetensors)"],
-    data: Annotated[Path, "prepared target images to learn from"],
-    checkpoint: Annotated[Path, "fine-tuned weights to write (safetensors)"],
-    epochs: Annotated[Path, "metrics of each epoch to write (CSV)"],
-    summary: Annotated[Path, "summary of the run to write (JSON)"],
-    scratch_epochs: Annotated[Path, "metrics of the run from random weights to write (CSV)"],
-    scratch_summary: Annotated[Path, "summary of the run from random weights to write (JSON)"],
+    params: Annotated[Path, Reads("settings (params.yaml)")],
+    name: Annotated[str, "network (row of finetune)"],
+    start: Annotated[Path, Reads("checkpoint to start from (safetensors)")],
+    data: Annotated[Path, Reads("prepared images to learn from")],
+    checkpoint: Annotated[Path, Writes("fine-tuned weights (safetensors)")],
+    epochs: Annotated[Path, Writes("metrics of each epoch (CSV)")],
+    summary: Annotated[Path, Writes("summary of the run (JSON)")],
 ) -> None:
-    """Fine-tune the trained network on the target set."""
-    import torch
-
-    from intaglio.chain.recorder import WATCH
+    """Fine-tune a trained network on other data."""
+    from intaglio.chain.recorder import RECORDER
     from intaglio.data.batches import for_scoring, normaliser
     from intaglio.data.shuffled import for_training
     from intaglio.data.store import open_prepared
-    from intaglio.files import write_json
-    from intaglio.models.build import build, initialise, refuse_too_small
+    from intaglio.models.build import refuse_too_small
     from intaglio.models.checkpoint import Card, load, save
     from intaglio.models.surgery import adapt_channels, freeze, replace_head
     from intaglio.params.compute import Compute
-    from intaglio.params.data import Data
-    from intaglio.params.finetune import Finetune
+    from intaglio.params.finetune import FinetuneRow
     from intaglio.params.reader import Params
+    from intaglio.params.recipe import ImageRecipe
     from intaglio.params.resume import Resume
     from intaglio.params.seed import Seed
     from intaglio.provenance.fingerprint import fingerprint, in_a_line
-    from intaglio.training.history import write_history
-    from intaglio.training.loop import fit, predict
+    from intaglio.results.epochs import write_epochs
+    from intaglio.results.records import write_record
+    from intaglio.training.loop import fit
     from intaglio.training.machine import use
     from intaglio.training.resume import States
-    from intaglio.training.scores import overall
 
     settings = Params(params)
-    seed, compute = settings.get("seed", Seed), settings.get("compute", Compute)
-    settings.get("data", Data)
-    recipe: Finetune = settings.get("finetune", Finetune)
-    resume: Resume = settings.get("resume", Resume)
+    row = settings.get(f"finetune.{name}", FinetuneRow)
+    recipe = settings.get(f"recipes.{row.recipe}", ImageRecipe)
+    compute = settings.get("compute", Compute)
+    resume = settings.get("resume", Resume)
+    seed = settings.get("seed", Seed) if row.seed is None else row.seed
 
-    (network, origin), prepared, machine = load(base), open_prepared(data), use(compute, seed)
+    (network, origin), prepared, machine = load(start), open_prepared(data), use(compute, seed)
     facts, normalise, size = prepared.facts, normaliser(prepared), origin.shape[1:]
     training = for_training(
         prepared, size, recipe, section="finetune", seed=seed, memory=compute.memory, device=machine.device
@@ -61,31 +60,14 @@ def run(
     refuse_too_small(origin.config, min(size), recipe.resolution, "finetune")
     adapt_channels(network, origin.shape[0], channels)
     replace_head(network, len(facts.classes))
-    freeze(network, recipe.freeze)
+    freeze(network, row.freeze)
     machine.place(network)
-    watch, made_on = WATCH.get(), in_a_line(fingerprint(machine.device.type, compute.threads))
-    states = States(watch.state, made_on, resume.minutes, watch.look)
-    named = {"model": origin.config.name, "fingerprint": made_on}
-    rates = {"backbone": recipe.old_layers_rate}
-    result = fit(network, training, validation, recipe, machine, name="finetuned", rates=rates, states=states)
-    described = result.summary(network, training, validation, machine) | named
-
-    scratch_rows, scratch_described = [], {"skipped": True}
-    if recipe.compare_from_scratch:
-        torch.manual_seed(seed)
-        scratch = build(origin.config, origin.shape, len(facts.classes))
-        adapt_channels(scratch, origin.shape[0], channels)
-        initialise(scratch, training.sample())
-        machine.place(scratch)
-        control = fit(scratch, training, validation, recipe, machine, name="scratch", rates={}, states=states)
-        test = for_scoring(prepared, "test", size, normalise, batch_size=recipe.batch_size, device=machine.device)
-        logits, labels = predict(scratch, test, machine.exact())
-        scratch_rows = control.rows
-        tested = {"test": overall(logits.numpy(), labels.numpy())}
-        scratch_described = control.summary(scratch, training, validation, machine) | named | tested
+    recorder, made_on = RECORDER.get(), in_a_line(fingerprint(machine.device.type, compute.threads))
+    states = States(recorder.state, made_on, resume.minutes, recorder.check_unchanged)
+    rates = {"backbone": row.old_layers_rate}
+    result = fit(network, training, validation, recipe, machine, name=name, rates=rates, states=states)
 
     save(checkpoint, network, card)
-    write_history(epochs, result.rows)
-    write_json(summary, described)
-    write_history(scratch_epochs, scratch_rows)
-    write_json(scratch_summary, scratch_described)
+    write_epochs(epochs, result.rows)
+    record = result.summary(network, training, validation, machine, model=origin.config.name, fingerprint=made_on)
+    write_record(summary, record)

@@ -1,46 +1,47 @@
 """prepare: the original files decoded, and divided into train, validation and test."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-KEYS = ("seed", "data.{role}.set", "data.{role}.per_class", "data.{role}.split")
+from intaglio.steps.declare import Reads, Writes
+
+KEYS = ("seed", "data.{name}.set", "data.{name}.per_class", "data.{name}.split")
 
 
 def run(
     *,
-    params: Annotated[Path, "settings (params.yaml)"],
-    role: Annotated[Literal["base", "target"], "which of the two sets"],
-    raw: Annotated[Path, "originals to decode (tar)"],
-    output: Annotated[Path, "prepared images to write (safetensors)"],
+    params: Annotated[Path, Reads("settings (params.yaml)")],
+    name: Annotated[str, "data set (row of data)"],
+    raw: Annotated[Path, Reads("originals to decode (tar)")],
+    output: Annotated[Path, Writes("prepared images (safetensors)")],
 ) -> None:
     """Decode a set's original files and divide them into train, validation and test."""
     from intaglio.data import raw as originals
     from intaglio.data import store
     from intaglio.data.catalogue import CATALOG
-    from intaglio.data.decode import decode
-    from intaglio.data.split import split
+    from intaglio.data.images import Selected
+    from intaglio.data.split import Numbers, split
     from intaglio.errors import UserError
     from intaglio.logs import logger
-    from intaglio.params.data import Data, DataSet
+    from intaglio.params.data import DataSet
     from intaglio.params.reader import Params
     from intaglio.params.seed import Seed
 
     reader = Params(params)
-    settings: DataSet = getattr(reader.get("data", Data), role)
-    entry = CATALOG[settings.set]
+    settings = reader.get(f"data.{name}", DataSet)
     files = originals.read(raw)
-    if files.set != entry.name:
+    if files.set != settings.set:
         raise UserError(
-            f"{raw}: holds {files.set}, but {params}: data.{role}.set is {entry.name}; run `intaglio download` again"
+            f"{raw}: has the files of {files.set!r}, but {params}: data.{name}.set is {settings.set}; "
+            "run `intaglio download` again"
         )
-    decoded = decode(entry, files.files, raw)
-    rows = split(entry, decoded, settings, reader.get("seed", Seed), f"data.{role}", params)
-    splits: dict[store.SplitName, store.Split] = {
-        "train": store.Split(decoded.images[rows.train], decoded.labels[rows.train], rows.train),
-        "validation": store.Split(decoded.images[rows.validation], decoded.labels[rows.validation], rows.validation),
-        "test": store.Split(decoded.images[rows.test], decoded.labels[rows.test], rows.test),
+    decoded = CATALOG[settings.set].decode(files.files, raw)
+    rows = split(decoded.labels, decoded.classes, decoded.official_test, settings, reader.get("seed", Seed))
+    parts: dict[store.SplitName, Numbers] = {"train": rows.train, "validation": rows.validation, "test": rows.test}
+    splits = {
+        split: store.Split(Selected(decoded.images, part), decoded.labels[part], part) for split, part in parts.items()
     }
     mean, std = store.moments(splits["train"].images)
-    store.write(output, store.Facts(entry.name, entry.classes, entry.flip, mean, std), splits)
-    counts = ", ".join(f"{len(part.labels)} {name}" for name, part in splits.items())
-    logger.info("%s: %s images of %s", entry.name, counts, " x ".join(map(str, decoded.images.shape[1:])))
+    store.write(output, store.Facts(decoded.name, decoded.classes, decoded.flip, mean, std), splits)
+    counts = ", ".join(f"{len(part)} {split}" for split, part in parts.items())
+    logger.info("%s: %s images of %s", decoded.name, counts, " x ".join(map(str, splits["train"].images.shape[1:])))

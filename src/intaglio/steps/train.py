@@ -1,49 +1,55 @@
-"""train: the base set to a trained network."""
+"""train: prepared data to a network that learns it from random weights."""
 
 from pathlib import Path
 from typing import Annotated
 
-KEYS = ("seed", "compute", "train")
+from intaglio.steps.declare import Reads, Writes
+
+KEYS = ("seed", "compute", "train.{name}", "models.{model}", "recipes.{recipe}")
 
 
 def run(
     *,
-    params: Annotated[Path, "settings (params.yaml)"],
-    data: Annotated[Path, "prepared base images to learn from"],
-    checkpoint: Annotated[Path, "trained weights to write (safetensors)"],
-    epochs: Annotated[Path, "metrics of each epoch to write (CSV)"],
-    summary: Annotated[Path, "summary of the run to write (JSON)"],
+    params: Annotated[Path, Reads("settings (params.yaml)")],
+    name: Annotated[str, "network (row of train)"],
+    data: Annotated[Path, Reads("prepared images to learn from")],
+    checkpoint: Annotated[Path, Writes("trained weights (safetensors)")],
+    epochs: Annotated[Path, Writes("metrics of each epoch (CSV)")],
+    summary: Annotated[Path, Writes("summary of the run (JSON)")],
 ) -> None:
-    """Train a network on the base set."""
-    from intaglio.chain.recorder import WATCH
+    """Train a network from random weights."""
+    from intaglio.chain.recorder import RECORDER
     from intaglio.data.batches import for_scoring, normaliser
     from intaglio.data.shuffled import for_training
     from intaglio.data.store import open_prepared
-    from intaglio.files import write_json
     from intaglio.models.build import build, initialise, refuse_too_small
     from intaglio.models.checkpoint import Card, save
     from intaglio.params.compute import Compute
-    from intaglio.params.data import Data
+    from intaglio.params.model import Model
     from intaglio.params.reader import Params
+    from intaglio.params.recipe import ImageRecipe
     from intaglio.params.resume import Resume
     from intaglio.params.seed import Seed
-    from intaglio.params.train import Train
+    from intaglio.params.train import TrainRow
     from intaglio.provenance.fingerprint import fingerprint, in_a_line
-    from intaglio.training.history import write_history
+    from intaglio.results.epochs import write_epochs
+    from intaglio.results.records import write_record
     from intaglio.training.loop import fit
     from intaglio.training.machine import use
     from intaglio.training.resume import States
 
     settings = Params(params)
-    seed, compute = settings.get("seed", Seed), settings.get("compute", Compute)
-    settings.get("data", Data)
-    recipe: Train = settings.get("train", Train)
-    resume: Resume = settings.get("resume", Resume)
+    row = settings.get(f"train.{name}", TrainRow)
+    recipe = settings.get(f"recipes.{row.recipe}", ImageRecipe)
+    config: Model = settings.get(f"models.{row.model}", Model)
+    compute = settings.get("compute", Compute)
+    resume = settings.get("resume", Resume)
+    seed = settings.get("seed", Seed) if row.seed is None else row.seed
 
     prepared, machine = open_prepared(data), use(compute, seed)
     facts, normalise = prepared.facts, normaliser(prepared)
     height, width, channels = prepared.shape
-    size = (height, width)
+    size = (height, width) if row.size is None else (row.size, row.size)
     training = for_training(
         prepared, size, recipe, section="train", seed=seed, memory=compute.memory, device=machine.device
     )
@@ -51,17 +57,17 @@ def run(
         prepared, "validation", size, normalise, batch_size=recipe.batch_size, device=machine.device
     )
 
-    refuse_too_small(recipe.model, min(size), recipe.resolution, "train")
-    network = build(recipe.model, (channels, *size), len(facts.classes))
+    refuse_too_small(config, min(size), recipe.resolution, "train")
+    network = build(config, (channels, *size), len(facts.classes))
     initialise(network, training.sample())
     machine.place(network)
-    watch, made_on = WATCH.get(), in_a_line(fingerprint(machine.device.type, compute.threads))
-    states = States(watch.state, made_on, resume.minutes, watch.look)
-    result = fit(network, training, validation, recipe, machine, name="base", rates={}, states=states)
+    recorder, made_on = RECORDER.get(), in_a_line(fingerprint(machine.device.type, compute.threads))
+    states = States(recorder.state, made_on, resume.minutes, recorder.check_unchanged)
+    result = fit(network, training, validation, recipe, machine, name=name, rates={}, states=states)
 
-    model = recipe.model.model_dump()
+    model = config.model_dump()
     card = Card(model, (channels, *size), channels, facts.classes, facts.mean, facts.std, facts.set)
     save(checkpoint, network, card)
-    write_history(epochs, result.rows)
-    described = result.summary(network, training, validation, machine)
-    write_json(summary, described | {"model": recipe.model.name, "fingerprint": made_on})
+    write_epochs(epochs, result.rows)
+    record = result.summary(network, training, validation, machine, model=config.name, fingerprint=made_on)
+    write_record(summary, record)

@@ -1,19 +1,21 @@
 """verify: the ONNX file and PyTorch on the whole test split."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
+
+from intaglio.steps.declare import Reads, Writes
 
 KEYS = ("compute.threads", "verify")
 
 
 def run(
     *,
-    params: Annotated[Path, "settings (params.yaml)"],
-    model: Annotated[Literal["base", "finetuned"], "which network this is"],
-    checkpoint: Annotated[Path, "network as PyTorch has it (safetensors)"],
-    onnx: Annotated[Path, "network as ONNX has it"],
-    data: Annotated[Path, "prepared images whose test split to use"],
-    parity: Annotated[Path, "differences to write (JSON)"],
+    params: Annotated[Path, Reads("settings (params.yaml)")],
+    name: Annotated[str, "network (row of train or finetune)"],
+    checkpoint: Annotated[Path, Reads("network as PyTorch has it (safetensors)")],
+    onnx: Annotated[Path, Reads("network as ONNX has it")],
+    data: Annotated[Path, Reads("prepared images whose test split to use")],
+    parity: Annotated[Path, Writes("differences (JSON)")],
 ) -> None:
     """Prove that the ONNX file computes what PyTorch computes."""
     import torch
@@ -21,7 +23,6 @@ def run(
     from intaglio.data.batches import Normaliser, for_scoring
     from intaglio.data.store import open_prepared
     from intaglio.errors import UserError
-    from intaglio.files import write_json
     from intaglio.logs import logger
     from intaglio.models.checkpoint import load
     from intaglio.onnx.parity import compare, open_session, summarise
@@ -29,10 +30,11 @@ def run(
     from intaglio.params.reader import Params
     from intaglio.params.verify import Verify
     from intaglio.provenance.fingerprint import fingerprint, in_a_line
+    from intaglio.results.records import write_record
 
-    settings = Params(params)
-    compute: Compute = settings.get("compute", Compute)
-    gate: Verify = settings.get("verify", Verify)
+    reader = Params(params)
+    compute = reader.get("compute", Compute)
+    settings = reader.get("verify", Verify)
     torch.set_num_threads(compute.threads)
 
     (network, card), prepared = load(checkpoint), open_prepared(data)
@@ -46,16 +48,18 @@ def run(
             session,
             for_scoring(prepared, "test", card.shape[1:], normalise, batch_size=size, device=cpu),
         )
-        for size in gate.batch_sizes
+        for size in settings.batch_sizes
     ]
 
-    found = summarise(results, test.labels, test.rows)
-    agreement, difference, worst = found["agreement"], found["max_difference"], found["worst"]
-    logger.info("%s: top-1 agreement %.4f %%, largest difference %.3g", model, 100 * agreement, difference)
-    if agreement < gate.min_agreement or not difference <= gate.max_difference:
+    record = summarise(results, test.labels, test.rows, in_a_line(fingerprint("cpu", compute.threads)))
+    agreement = record.agreement
+    difference = record.max_difference
+    logger.info("%s: top-1 agreement %.4f %%, largest difference %.3g", name, 100 * agreement, difference)
+    if agreement < settings.min_agreement or not difference <= settings.max_difference:
         raise UserError(
             f"{onnx}: does not compute what {checkpoint} computes: agreement {agreement} (least "
-            f"{gate.min_agreement}), largest difference {difference:.3g} (most {gate.max_difference}) at test image "
-            f"{worst['image']}, batch size {worst['batch_size']}; export again, or look at verify in {params}"
+            f"{settings.min_agreement}), largest difference {difference:.3g} (most {settings.max_difference}) at test "
+            f"image {record.worst.image}, batch size {record.worst.batch_size}; export again, or look at verify in "
+            f"{params}"
         )
-    write_json(parity, found | {"fingerprint": in_a_line(fingerprint("cpu", compute.threads))})
+    write_record(parity, record)

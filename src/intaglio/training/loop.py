@@ -13,9 +13,10 @@ from tqdm import tqdm
 
 from intaglio.errors import UserError
 from intaglio.params.recipe import Recipe
+from intaglio.results.epochs import Epoch
+from intaglio.results.training import TrainingRecord, training_record
 from intaglio.training.average import averaged
 from intaglio.training.compiled import compiled
-from intaglio.training.history import Row, summarise
 from intaglio.training.machine import Machine
 from intaglio.training.optimizer import optimizers
 from intaglio.training.resume import States, random_state, set_random_state
@@ -49,23 +50,34 @@ class ScoringBatches(Iterable[Batch], Protocol):
 class Run:
     """What a training run gives: a row for each epoch, and the epoch whose weights the network now holds."""
 
-    rows: list[Row]
+    rows: list[Epoch]
     kept_epoch: int
 
     def summary(
-        self, network: nn.Module, training: "TrainingBatches", validation: "ScoringBatches", machine: Machine
-    ) -> dict[str, Any]:
-        """What the run was and how it ended, for the JSON."""
+        self,
+        network: nn.Module,
+        training: "TrainingBatches",
+        validation: "ScoringBatches",
+        machine: Machine,
+        *,
+        model: str,
+        fingerprint: str,
+    ) -> TrainingRecord:
+        """What the run was and how it ended; `model` is the architecture's name, `fingerprint` the machine's."""
         sizes = [(parameter.numel(), parameter.requires_grad) for parameter in network.parameters()]
-        return summarise(self.rows, self.kept_epoch) | {
-            "parameters": sum(size for size, _ in sizes),
-            "trainable": sum(size for size, learns in sizes if learns),
-            "train_images": training.count,
-            "validation_images": validation.count,
-            "device": machine.device.type,
-            "precision": str(machine.dtype).removeprefix("torch."),
-            "deterministic": torch.are_deterministic_algorithms_enabled(),
-        }
+        return training_record(
+            self.rows,
+            kept_epoch=self.kept_epoch,
+            parameters=sum(size for size, _ in sizes),
+            trainable=sum(size for size, learns in sizes if learns),
+            train_images=training.count,
+            validation_images=validation.count,
+            device=machine.device.type,
+            precision=str(machine.dtype).removeprefix("torch."),
+            deterministic=torch.are_deterministic_algorithms_enabled(),
+            model=model,
+            fingerprint=fingerprint,
+        )
 
 
 def fit(
@@ -128,7 +140,7 @@ class _Training:
         self.optimizers = optimizers(recipe.optimizer, network.named_parameters(), rates, machine.matrices)
         self.scaler = machine.scaler()
         self.weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        self.rows: list[Row] = []
+        self.rows: list[Epoch] = []
         self.kept_epoch, self.best_accuracy = recipe.epochs, -1.0
         self.best_weights: dict[str, Tensor] | None = None
         self._begin_epoch()
@@ -161,7 +173,7 @@ class _Training:
             self.average.load_state_dict(state["average"])
         self.scaler.load_state_dict(state["scaler"])
         set_random_state(state["random"])
-        self.rows = [Row(**row) for row in state["rows"]]
+        self.rows = [Epoch(**row) for row in state["rows"]]
         self.kept_epoch, self.best_accuracy, self.best_weights = state["best"]
         self.done, losses, norms, correct, self.seen = state["epoch"]
         self.losses, self.norms, self.correct = (x.to(self.machine.device) for x in (losses, norms, correct))
@@ -182,7 +194,7 @@ class _Training:
         seconds = time.monotonic() - start
         speed = (self.seen - seen_before) / seconds
         validation_loss, validation_accuracy = score(self.learned, self.validation, self.machine)
-        row = Row(
+        row = Epoch(
             epoch=epoch,
             step=epoch * steps,
             learning_rate=self._learning_rate(epoch * steps - 1),
@@ -279,7 +291,7 @@ def _progress(batches: Iterator[Batch], done: int, count: int, text: str) -> Ite
     return tqdm(batches, text, count, initial=done, leave=False, unit="step")
 
 
-def _say(name: str, row: Row, epochs: int, speed: float, left: float) -> None:
+def _say(name: str, row: Epoch, epochs: int, speed: float, left: float) -> None:
     logger.info(
         "%s epoch %d/%d: train loss %.4f, accuracy %.2f %%; validation loss %.4f, accuracy %.2f %%; "
         "learning rate %.4g; %.0f images/s; %.0f s left",

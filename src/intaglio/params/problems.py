@@ -1,0 +1,120 @@
+"""What is wrong with a setting, in one line: the key, the value, and how to fix it."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from intaglio.params.rows import nearest
+
+Location = tuple[str | int, ...]
+
+# A misspelt key is also a missing one: the line is about what was written.
+FIRST = ("extra_forbidden", "string_pattern_mismatch", "string_too_long")
+LONGEST = 60
+# How pydantic marks that the name of a row is wrong, and not the row.
+KEY = "[key]"
+
+
+def describe(key: str, value: Any, kind: Any, error: ValidationError) -> str:
+    """The first problem of a value that does not fit its type.
+
+    Args:
+        key: dotted, of the value; empty for the whole file.
+        value: as parsed.
+        kind: the type.
+        error: what pydantic found.
+    """
+    # A value that may be one of several types has a problem with each of them: the nearest type's counts.
+    problems: dict[Location, Mapping[str, Any]] = {}
+    for problem in error.errors(include_url=False):
+        location = tuple(_existing(value, problem["loc"]))
+        if location not in problems or (problem["type"] == "literal_error") == isinstance(problem["input"], str):
+            problems[location] = problem
+    ordered = sorted(problems.items(), key=lambda each: each[1]["type"] not in FIRST)
+    location, first = ordered[0]
+    more = f" (and {len(ordered) - 1} more)" if len(ordered) > 1 else ""
+    return _one(key, value, kind, location, first) + more
+
+
+def _one(key: str, value: Any, kind: Any, location: Location, problem: Mapping[str, Any]) -> str:
+    name = ".".join([*([key] if key else []), *(_short(str(part)) for part in location)])
+    given, context = problem["input"], problem.get("ctx", {})
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{name}: unknown key; {nearest(str(location[-1]), _known_keys(kind, value, location[:-1]))}"
+        case "missing":
+            return f"{name}: the key is missing; add it"
+        case "string_pattern_mismatch" | "string_too_long" if problem["loc"][-1] == KEY:
+            return f"{name}: rename the row: a letter, then letters, digits, - and _, 64 at most"
+        case "string_type" if problem["loc"][-1] == KEY:
+            return f'{name}: a name is text; write it in quotes: "{_short(str(given))}"'
+        case "literal_error":
+            choices = [choice.strip("'") for choice in re.split(", | or ", context["expected"])]  # or numbers, bare
+            return f"{name}: {_show(given)} is not a choice; {nearest(str(given), choices)}"
+        case "union_tag_invalid":
+            choices = re.findall(r"'([^']*)'", context["expected_tags"])
+            return f"{name}.name: {_show(context['tag'])} is not a choice; {nearest(str(context['tag']), choices)}"
+        case "union_tag_not_found":
+            return f"{name}.name: the key is missing; add it"
+        case "dict_type":
+            return f"{name}: {_show(given)} does not fit: here belong rows, each with a name; write {{}} for none"
+        case "model_type" | "model_attributes_type":
+            return f"{name}: {_show(given)} does not fit: here belong keys and values, indented"
+        case _:
+            message = problem["msg"].removeprefix("Value error, ")
+            return f"{name}: {_show(given)} does not fit: {message[0].lower()}{message[1:]}"
+
+
+def _existing(value: Any, location: Location) -> list[str | int]:
+    """The location without the parts that only pydantic knows (the names of a union's branches)."""
+    parts: list[str | int] = []
+    for index, part in enumerate(location):
+        inside = (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int))
+        if inside:
+            value = value[part]
+            parts.append(part)
+        elif index == len(location) - 1 and isinstance(value, dict) and part != KEY:
+            parts.append(part)
+    return parts
+
+
+def _known_keys(kind: Any, value: Any, location: Location) -> list[str]:
+    """The keys that the schema has at a location."""
+    for part in location:
+        if get_origin(kind) is dict:
+            kind = get_args(kind)[1]
+        elif isinstance(part, str):
+            kind = _branch(kind, value).model_fields[part].annotation
+        else:
+            kind = get_args(kind)[0]
+        value = value[part]
+    return sorted(_branch(kind, value).model_fields)
+
+
+def _branch(kind: Any, value: Any) -> type[BaseModel]:
+    """The model that a value is meant for; in a union, the one with its name."""
+    candidates = _models(kind)
+    for model in candidates:
+        field = model.model_fields.get("name")
+        if field is not None and isinstance(value, dict) and value.get("name") in get_args(field.annotation):
+            return model
+    return candidates[0]
+
+
+def _models(kind: Any) -> Sequence[type[BaseModel]]:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return [kind]
+    return [model for part in get_args(kind) for model in _models(part)]
+
+
+def _show(value: Any) -> str:
+    return _short(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _short(text: str) -> str:
+    """Text that a terminal shows as it is, on one line."""
+    text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

@@ -1,0 +1,98 @@
+"""Networks that were tested on the same data set, side by side: the best first, and whether it is so by chance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from intaglio.history.noise import LEVEL, compare_means, compare_paired, compare_seeds
+from intaglio.params.groups import groups
+from intaglio.report.networks import Network, tables
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A network, or several that differ in the seed alone, compared with the best.
+
+    Attributes:
+        behind: how much lower its accuracy is, a share.
+        p: how likely chance alone makes a difference as large, with equally good networks; None if it is not known.
+        same_images: whether both were tested on the same images.
+    """
+
+    behind: float
+    p: float | None
+    same_images: bool
+
+    @property
+    def within_noise(self) -> bool:
+        """Whether chance alone would often make the difference."""
+        return self.p is not None and self.p >= LEVEL
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A network, or several that differ in the seed alone; `against_best` is None for the best itself."""
+
+    name: str
+    networks: tuple[Network, ...]
+    against_best: Comparison | None = None
+
+    @property
+    def accuracy(self) -> float:
+        """The mean of the networks', a share."""
+        return float(np.mean([network.accuracy for network in self.networks]))
+
+    @property
+    def deviation(self) -> float | None:
+        """The standard deviation of the networks' accuracies, a share; None for a single one."""
+        if len(self.networks) == 1:
+            return None
+        return float(np.std([network.accuracy for network in self.networks], ddof=1))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """All that was tested on one data set: the best first."""
+
+    set: str
+    entries: list[Entry]
+
+    @property
+    def networks(self) -> list[Network]:
+        """The networks of all entries."""
+        return [network for entry in self.entries for network in entry.networks]
+
+
+def standings(networks: Sequence[Network]) -> list[Standing]:
+    """The networks by data set, in the order in which the sets come up; a set is known by its name and classes."""
+    by_name = {network.name: network for network in networks}
+    sets: dict[tuple[str, ...], list[Entry]] = {}
+    for group, names in groups(tables(networks)).items():
+        entry = Entry(group, tuple(by_name[name] for name in names))
+        data = entry.networks[0].record.data
+        sets.setdefault((data.set, *data.classes), []).append(entry)
+    place = {network.name: number for number, network in enumerate(networks)}
+    made = [Standing(name, _ranked(entries)) for (name, *_), entries in sets.items()]
+    return sorted(made, key=lambda standing: min(place[network.name] for network in standing.networks))
+
+
+def _ranked(entries: Sequence[Entry]) -> list[Entry]:
+    best, *others = sorted(entries, key=lambda entry: (-entry.accuracy, entry.name))
+    return [best, *(Entry(each.name, each.networks, _compared(best, each)) for each in others)]
+
+
+def _compared(best: Entry, other: Entry) -> Comparison:
+    """Single networks by the exact McNemar test; several by the spread between seeds and by the test images, both."""
+    behind = best.accuracy - other.accuracy
+    ours, theirs = ([network.predictions for network in entry.networks] for entry in (best, other))
+    labels = [table["label"].sort_index() for table in (*ours, *theirs)]
+    if not all(each.equals(labels[0]) for each in labels):
+        return Comparison(behind, None, same_images=False)
+    if len(ours) == len(theirs) == 1:
+        paired = compare_paired(ours[0], theirs[0])
+        return Comparison(behind, paired.p if paired else None, same_images=True)
+    accuracies = [[network.accuracy for network in entry.networks] for entry in (best, other)]
+    values = (compare_seeds(*accuracies), compare_means(ours, theirs))
+    known = [p for p in values if p is not None]
+    return Comparison(behind, max(known) if known else None, same_images=True)
