@@ -698,6 +698,17 @@ def test_hostile_yaml_in_an_old_commit_is_left_out_at_worst(compared: Compare, c
     assert row(compared("main~1", "main"), "base.test.accuracy")[:2] == ["90.00 %", "90.00 %"]
 
 
+def test_names_and_messages_in_any_encoding_are_printed(compared: Compare) -> None:
+    made = Experiments()
+    made.write()
+    Path(os.fsdecode(b"results/metrics/caf\xe9.json")).write_text('{"loss": 1, "\\ud800_loss": 2}', encoding="utf-8")
+    made.commit("Red \x1b[31m letters", write=False)
+    made.commit("B")
+    for options in ({}, {"md": True}, {"csv": True}, {"json": True}):
+        printed = compared("main~1", "main", every=True, html=Path("page.html"), **options)
+        assert "_loss" in printed and "\x1b" not in printed
+
+
 @pytest.mark.parametrize(
     "content", ["[" * 100_000, '{"a":' * 990 + "1" + "}" * 990, '{"loss": 1' + "0" * 400 + "}", '{"": 1}']
 )

@@ -52,13 +52,18 @@ def run(
         text = as_object(comparison)
     else:
         text = (markdown if md else terminal)(comparison, every)
-    print(text, end="")
+    print(_encodable(text), end="")
     if html is not None:
         from intaglio.compare.page import page
 
-        write_text(html, page(comparison))
+        write_text(html, _encodable(page(comparison)))
         logger.info("%s: open it in a browser", html)
     for condition in failed:
         logger.error("--fail-if %s", condition)
     # Also with 0, so that the time taken is not logged after the verdict.
     raise typer.Exit(int(bool(failed)))
+
+
+def _encodable(text: str) -> str:
+    """Text without halves of characters, which file names and JSON of a commit may have."""
+    return text.encode(errors="backslashreplace").decode()

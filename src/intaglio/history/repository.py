@@ -49,8 +49,7 @@ class Repository:
             return str(self._git.revparse_single(name).peel(pygit2.Commit).id)
         except (pygit2.GitError, KeyError, ValueError):
             pass
-        references = list(self._git.raw_listall_references())
-        names = [reference.decode(errors="replace") for reference in references]
+        names = self._references()
         experiments = self._experiments(names)
         match experiments.get(name, []):
             case [commit]:
@@ -61,15 +60,16 @@ class Repository:
         if self._git.head_is_unborn and not names:
             raise UserError(f"{Path.cwd()}: has no commits yet; commit a finished run first")
         short = [re.sub("^refs/(heads|tags|remotes)/", "", reference) for reference in names]
-        near = difflib.get_close_matches(name, [*short, *experiments], n=3, cutoff=0.5)
+        near = difflib.get_close_matches(name, {*short, *experiments} - {name}, n=3, cutoff=0.5)
         fix = f"did you mean {' or '.join(near)}?" if near else "`git log --oneline --all` lists the commits"
         if self._git.is_shallow:
             fix += "; or, as this clone is shallow, `git fetch --unshallow` first"
         raise UserError(f"{name}: git knows no such revision; {fix}")
 
     def subject(self, commit: str) -> str:
-        """The first line of a commit's message."""
-        return self._commit(commit).message.strip().split("\n")[0]
+        """The first line of a commit's message, on one line of any terminal."""
+        message = self._commit(commit).raw_message.decode(errors="replace")
+        return "".join(each if each.isprintable() else " " for each in message.strip().split("\n")[0])
 
     def between(self, start: str, end: str) -> list[str]:
         """The commits after `start` up to `end`, from old to new along first parents."""
@@ -130,19 +130,29 @@ class Repository:
         """The commits of DVC's experiments by name; experiments based on different commits may share a name."""
         experiments: dict[str, list[str]] = {}
         for reference in references:
-            if match := EXPERIMENT.fullmatch(reference):
-                commit = str(self._git.references[reference].peel(pygit2.Commit).id)
-                experiments.setdefault(match[1], []).append(commit)
+            match = EXPERIMENT.fullmatch(reference)
+            commit = self._target(reference) if match else None
+            if match and commit is not None:
+                experiments.setdefault(match[1], []).append(str(commit))
         return experiments
 
     def _all_commits(self) -> Iterator[str]:
         walk = self._git.walk(None, SortMode.TIME)
-        for name in self._git.raw_listall_references():
-            try:
-                walk.push(self._git.references[name.decode()].peel(pygit2.Commit).id)
-            except (KeyError, ValueError, pygit2.GitError):
-                continue  # a tag of a file or folder, or a reference to a commit that is gone
+        for reference in self._references():
+            commit = self._target(reference)
+            if commit is not None:
+                walk.push(commit)
         yield from (str(commit.id) for commit in walk)
+
+    def _references(self) -> list[str]:
+        return [name.decode(errors="replace") for name in self._git.raw_listall_references()]
+
+    def _target(self, reference: str) -> pygit2.Oid | None:
+        """The commit of a reference; None for a tag of a file or folder, and where the commit is gone."""
+        try:
+            return self._git.references[reference].peel(pygit2.Commit).id
+        except (KeyError, ValueError, pygit2.GitError):
+            return None
 
     def _commit(self, commit: str) -> pygit2.Commit:
         try:
