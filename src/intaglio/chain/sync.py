@@ -156,6 +156,7 @@ def _remember(stage: Stage, run: RunRecord) -> None:
     """
     _, past = past_run(stage, run.settings, run.inputs)
     if read_outputs(past, stage.outputs) != run.outputs:
+        Cache().keep(run.outputs)  # a pull brings all but the metrics, which are in git
         write_json(past, run.outputs)
     for output in stage.outputs:
         (INCOMPLETE / _encoded(output)).unlink(missing_ok=True)
