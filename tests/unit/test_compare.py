@@ -665,9 +665,25 @@ def test_commits_before_the_tables_are_compared_by_their_files_names(compared: C
     printed = compared("main~1", "main")
     assert row(printed, "base.test.accuracy")[-1] == "within noise (p = 1)"
     assert row(printed, "scratch.test.accuracy") == ["50.00 %", "75.00 %", "+25.00 points", "–"]
-    assert re.search(r"recipes\.full\.epochs +– +3", printed)
+    assert re.search(r"recipes\.full +– +epochs: 3\n", printed)
+    assert re.search(r"train\.base +– +data: fashion, recipe: full\n", printed)
     assert re.search(r"train\.epochs +3 +–", printed)
+    assert re.search(r"train\.optimizer +name: sgd, learning_rate: 0\.2 +–", printed)
     assert re.search(r"data/raw/base\.tar +aaaaaaaa +–", printed)
+
+
+def test_a_row_that_one_revision_lacks_is_one_line_and_one_that_both_have_is_a_line_a_setting(
+    compared: Compare,
+) -> None:
+    made = Tables()
+    made.commit("A")
+    made.settings["recipes"]["slow"] = {"epochs": 30, "optimizer": {"name": "adamw"}}
+    made.settings["recipes"]["full"]["augment"] = {"shift": 2}
+    made.commit("B")
+    printed = compared("main~1", "main")
+    assert re.search(r"recipes\.slow +– +epochs: 30, optimizer\.name: adamw\n", printed)
+    assert re.search(r"recipes\.full\.augment\.shift +– +2\n", printed)
+    assert printed.count("recipes.") == 2
 
 
 @pytest.mark.parametrize(
