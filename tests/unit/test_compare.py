@@ -621,6 +621,18 @@ def test_a_single_network_is_judged_by_the_spread_of_the_group_on_the_other_side
     assert accuracy[3].startswith("within noise")
 
 
+def test_the_same_seed_twice_counts_once(compared: Compare) -> None:
+    made = Tables()
+    made.settings["train"]["base-1"]["seed"] = 0
+    made.wrong["base-1"] = made.wrong["base"]
+    made.commit("A")
+    made.improve()
+    made.commit("B")
+    accuracy = json.loads(compared("main~1", "main", json=True))["metrics"]["base.test.accuracy"]
+    assert accuracy["networks"] == [2, 2]
+    assert "note: base-1: has the seed of base" in compared("main~1", "main")
+
+
 def test_an_incomplete_group_has_no_mean(compared: Compare) -> None:
     made = Tables()
     made.commit("A")
