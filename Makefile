@@ -13,12 +13,16 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do $$p
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONHOME PYTHONPATH
 
-# A stamp is written last, so an interrupted set-up is done again (pip keeps its downloads), and is named after the place
-# and the content of what it stands for, so a moved clone or another lock is noticed.
+# The pictures need a Chromium. Where none is found, Playwright downloads one (170 MB), or apt-get installs Debian's, with
+# `sudo -n` for other users than root. BROWSER=no: install none; without one, set visualize.pictures: false in params.yaml.
+BROWSER ?= install
+
+# A stamp is written last, so an interrupted set-up is done again (pip keeps its downloads). Its name has a checksum of the
+# place and of the files that it depends on, so a moved clone or another lock is noticed.
 stamp = .venv/$(1)-$(firstword $(shell { pwd -P; cat $(2); } | cksum))
 INSTALLED := $(call stamp,installed,requirements.lock)
 READY := $(call stamp,ready,requirements.lock pyproject.toml)
-PIP_INSTALL := .venv/bin/python -m pip install --disable-pip-version-check
+PIP_INSTALL := .venv/bin/python -m pip install --disable-pip-version-check --quiet
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,9 +40,9 @@ test: $(READY) ## all checks, and the tests that take seconds
 test-long: $(READY) ## the tests that take minutes
 	pytest -m long
 
-setup: $(READY) ## make .venv and see to a browser; the other commands do so by themselves (PYTHON=... chooses the Python)
+setup: $(READY) ## make .venv and find or install a browser, as all commands do first (PYTHON=... which Python; BROWSER=no)
 
-lock: $(INSTALLED) ## bring requirements.lock in line with pyproject.toml (UPGRADE=1: the newest versions)
+lock: $(INSTALLED) ## update requirements.lock to pyproject.toml (UPGRADE=1: the newest versions)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 		--custom-compile-command 'make lock' --quiet $(if $(UPGRADE),--upgrade) --output-file requirements.lock
 
@@ -48,20 +52,22 @@ $(INSTALLED):
 	newer (found: $(or $(PYTHON),none)): install it, or name one: make setup PYTHON=/path/to/python3" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2> /dev/null || { echo "$(PYTHON) has no venv module: install it (Debian, Ubuntu: \
 	apt install python3-venv), or name another Python: make setup PYTHON=/path/to/python3" >&2; exit 1; }
-	rm -rf .venv
-	"$(PYTHON)" -m venv .venv
-	sed -n '/^setuptools==/,/[^\\]$$/p' requirements.lock | $(PIP_INSTALL) --require-hashes --requirement /dev/stdin
-	$(PIP_INSTALL) --require-hashes --no-build-isolation --use-pep517 --requirement requirements.lock
-	touch $@
+	@echo "installing the packages of requirements.lock into .venv (on Linux about 7 GB; 2 to 10 minutes)"
+	@rm -rf .venv
+	@"$(PYTHON)" -m venv .venv
+	@sed -n '/^setuptools==/,/[^\\]$$/p' requirements.lock | $(PIP_INSTALL) --require-hashes --requirement /dev/stdin
+	@$(PIP_INSTALL) --require-hashes --no-build-isolation --use-pep517 --requirement requirements.lock
+	@touch $@
 
 $(READY): $(INSTALLED)
-	rm -f .venv/ready-*
-	$(PIP_INSTALL) --no-index --no-build-isolation --no-deps --editable .
-	.venv/bin/python -m intaglio.netron.browser
-	.venv/bin/python -m intaglio.chain.dvc_plots
-	touch $@
+	@rm -f .venv/ready-*
+	@echo "installing intaglio itself into .venv, from src/"
+	@$(PIP_INSTALL) --no-index --no-build-isolation --no-deps --editable .
+	@.venv/bin/python -m intaglio.netron.install $(if $(filter no,$(BROWSER)),--only-look)
+	@.venv/bin/python -m intaglio.chain.dvc_plots
+	@touch $@
 
-# A virtual environment whose Python has gone (an upgrade of the system) is made anew.
+# A virtual environment whose Python no longer exists (an upgrade of the system) is made again.
 ifeq ($(shell .venv/bin/python --version 2> /dev/null),)
 $(INSTALLED): force
 endif

@@ -36,6 +36,7 @@ rule all:
         expand(rules.export.output, network=SETTINGS.networks),
         expand(rules.verify.output, network=SETTINGS.networks),
         expand(rules.visualize.output, network=SETTINGS.networks),
+        expand(rules.describe.output, network=SETTINGS.networks),
         rules.report.output,
 
 

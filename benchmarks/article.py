@@ -59,13 +59,13 @@ class Net(nn.Module):
 
 def main() -> None:
     """Train for some epochs."""
-    told = options().parse_args()
-    torch.set_num_threads(told.threads)
-    torch.manual_seed(told.seed)
-    run = Contender(told.data, normalised=False)
+    args = options().parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    run = Contender(args.data, normalised=False)
     run.begin()
 
-    prepared = open_prepared(told.data)
+    prepared = open_prepared(args.data)
     train, classes = prepared.split("train"), len(prepared.facts.classes)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     pictures = Pictures(train.images.read(), train.labels, transforms.ToTensor())
@@ -73,7 +73,7 @@ def main() -> None:
     model = Net(train.images.shape[1:], classes).to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
     criterion = nn.CrossEntropyLoss()
-    for _ in range(told.epochs):
+    for _ in range(args.epochs):
         for inputs, targets in run.batches((x.to(device), y.to(device)) for x, y in loader):
             optimizer.zero_grad()
             loss = criterion(model(inputs), targets)

@@ -1,6 +1,6 @@
 """What the whole chain costs besides the steps' own work, for `workflow.py --chain`.
 
-The commit that is checked out there is cloned and run with one core. A step's own work is the time that its log says,
+The commit that is checked out there is cloned and run with one core. A step's own work is the time in its log,
 less the time that its imports take by themselves; the rest is Snakemake, the interpreter's start and the imports.
 """
 

@@ -32,10 +32,10 @@ ALONE_SECONDS, ALONE_TIMES = 3.0, 5
 
 
 def options() -> argparse.ArgumentParser:
-    """What each contender is told."""
+    """What each contender is args."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True, help="a prepared file")
-    parser.add_argument("--params", type=Path, required=True, help="settings (params.yaml)")
+    parser.add_argument("--params", type=Path, required=True, help="settings (params.yaml), whose first network it is")
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--epochs", type=int, required=True)
@@ -73,7 +73,7 @@ class Contender:
         self.since = time.perf_counter()
 
     def pause(self) -> None:
-        """Stop the clock when what was asked of a GPU is done."""
+        """Stop the clock when the GPU has finished."""
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         self.seconds += time.perf_counter() - self.since
@@ -116,7 +116,7 @@ class Contender:
         return correct / len(self.test[1])
 
     def end(self, network: nn.Module, loss: Loss, precision: str = "fp32", autocast: Autocast = nullcontext) -> None:
-        """Say what the run was; in the same turn the network's operations are counted and timed without the rest."""
+        """Print what the run was; in the same turn the network's operations are counted and timed without the rest."""
         self.pause()
         # A library may have moved either from where it trained.
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,8 +1,8 @@
 """A copy of CIFAR-10 as picture files to a prepared file: `python benchmarks/folders.py COPY OUT PARAMS [--again]`.
 
 The copy is a folder or a zip of train/CLASS/*.jpg and test/CLASS/*.jpg (or .png). It is for measuring only: such copies
-are compressed again, so that no checksum can vouch for them, and results differ from those on the original. With
---again each image is compressed once more, to tell how much compression costs.
+are compressed again, so the catalogue has no checksum of them, and results differ from those on the original. With
+--again each image is compressed once more, which shows how much compression costs.
 """
 
 import argparse
@@ -10,7 +10,6 @@ import io
 import sys
 import zipfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -19,9 +18,9 @@ from PIL import Image
 
 from intaglio.data import store
 from intaglio.data.catalogue import CATALOG
-from intaglio.data.decode import Decoded
+from intaglio.data.images import Selected
 from intaglio.data.split import split
-from intaglio.params.data import Data
+from intaglio.params.data import DataSet, Split
 from intaglio.params.reader import Params
 from intaglio.params.seed import Seed
 
@@ -41,18 +40,19 @@ def files(copy: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
                 yield PurePosixPath(name), archive.read(name)
 
 
-def decode(copy: Path, classes: tuple[str, ...]) -> Decoded:
-    """All images, those for training first."""
-    found: dict[str, list[tuple[np.ndarray, int]]] = {"train": [], "test": []}
+def read(copy: Path, classes: tuple[str, ...], *, again: bool) -> tuple[NDArray[np.uint8], NDArray[np.int64], int]:
+    """All images N×H×W×C, those for training first, their labels, and the number of the first test image."""
+    pictures: dict[str, list[tuple[np.ndarray, int]]] = {"train": [], "test": []}
     for path, content in files(copy):
         part, name = path.parts[-3:-1] if len(path.parts) > 2 else ("", "")
-        if part not in found or name not in classes:
+        if part not in pictures or name not in classes:
             sys.exit(f"{copy}: {path} is not train/CLASS/FILE or test/CLASS/FILE with a class of CIFAR-10")
-        found[part].append((np.asarray(Image.open(io.BytesIO(content)).convert("RGB")), classes.index(name)))
-    if not all(found.values()):
+        image = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+        pictures[part].append((compressed(image) if again else image, classes.index(name)))
+    if not all(pictures.values()):
         sys.exit(f"{copy}: holds no train/CLASS/*.jpg or no test/CLASS/*.jpg")
-    images, labels = zip(*found["train"], *found["test"], strict=True)
-    return Decoded(np.stack(images), np.array(labels, np.int64), len(found["train"]))
+    images, labels = zip(*pictures["train"], *pictures["test"], strict=True)
+    return np.stack(images), np.array(labels, np.int64), len(pictures["train"])
 
 
 def compressed(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -67,27 +67,28 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("copy", type=Path, help="a folder or a zip")
     parser.add_argument("output", type=Path, help="the prepared file")
-    parser.add_argument("params", type=Path, help="the settings that divide the images")
+    parser.add_argument("params", type=Path, help="the settings, for their seed")
     parser.add_argument("--again", action="store_true", help="compress each image once more as JPEG")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Decode, divide as the settings say, write."""
-    told = options()
-    settings, entry = Params(told.params), CATALOG["cifar10"]
-    decoded = decode(told.copy, entry.classes)
-    if told.again:
-        decoded = replace(decoded, images=np.stack([compressed(image) for image in decoded.images]))
-    base, seed = settings.get("data", Data).base, settings.get("seed", Seed)
-    rows = split(entry, decoded, base, seed, "data.base", told.params)
-    splits: dict[store.SplitName, store.Split] = {
-        "train": store.Split(decoded.images[rows.train], decoded.labels[rows.train], rows.train),
-        "validation": store.Split(decoded.images[rows.validation], decoded.labels[rows.validation], rows.validation),
-        "test": store.Split(decoded.images[rows.test], decoded.labels[rows.test], rows.test),
+    """Read, divide, write."""
+    args = options()
+    seed: int = Params(args.params).get("seed", Seed)
+    entry = CATALOG["cifar10"]
+    images, labels, official_test = read(args.copy, entry.classes, again=args.again)
+    shares = Split(validation=0.05, test="official")
+    row = DataSet(set="cifar10", source=None, per_class="all", split=shares)
+    rows = split(labels, entry.classes, official_test, row, seed)
+    chosen: dict[store.SplitName, NDArray[np.int64]] = {
+        "train": rows.train,
+        "validation": rows.validation,
+        "test": rows.test,
     }
+    splits = {name: store.Split(Selected((images,), part), labels[part], part) for name, part in chosen.items()}
     mean, std = store.moments(splits["train"].images)
-    store.write(told.output, store.Facts(entry.name, entry.classes, entry.flip, mean, std), splits)
+    store.write(args.output, store.Facts("cifar10", entry.classes, entry.flip, mean, std), splits)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from contender import Batch, Contender, options
 from lightning.pytorch.callbacks import Callback
+from rows import first_network
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, Dataset
@@ -19,9 +20,7 @@ from torchvision.transforms import v2
 
 from intaglio.data.store import open_prepared
 from intaglio.models.build import build, initialise
-from intaglio.params.reader import Params
-from intaglio.params.recipe import SGD, Muon
-from intaglio.params.train import Train
+from intaglio.params.recipe import SGD, ImageRecipe, Muon
 from intaglio.training.optimizer import optimizers
 from intaglio.training.schedule import rate
 
@@ -44,7 +43,7 @@ class Tensors(Dataset[tuple[Tensor, int]]):
 
 
 class Watched(DataLoader[Batch]):
-    """A DataLoader whose batches are waited for by the clock."""
+    """A DataLoader for which the clock counts the waiting."""
 
     run: Contender
 
@@ -56,10 +55,12 @@ class Watched(DataLoader[Batch]):
 class Classifier(lightning.LightningModule):
     """The network with its recipe."""
 
-    def __init__(self, network: nn.Module, recipe: Train, epochs: int) -> None:
-        """Take the network and the settings."""
+    def __init__(self, network: nn.Module, head: str, recipe: ImageRecipe) -> None:
+        """Take the network, the dotted name of its last layer, and the recipe."""
         super().__init__()
-        self.network, self.recipe, self.epochs = network, recipe, epochs
+        self.network = network
+        self.head = head
+        self.recipe = recipe
         self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
@@ -75,7 +76,7 @@ class Classifier(lightning.LightningModule):
         steps, config = int(self.trainer.estimated_stepping_batches), self.recipe.optimizer
         if isinstance(config, Muon):
             config = SGD(name="sgd", learning_rate=config.others_rate, momentum=0.9, weight_decay=0.0005)
-        (chosen,) = optimizers(config, self.network.named_parameters(), {})
+        (chosen,) = optimizers(config, self.network.named_parameters(), {}, self.head)
         schedule = LambdaLR(chosen, lambda step: rate(self.recipe.schedule, min(step, steps - 1), steps))
         return {"optimizer": chosen, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -94,14 +95,14 @@ class Turns(Callback):
 
 def main() -> None:
     """Train for some epochs."""
-    told = options().parse_args()
-    torch.set_num_threads(told.threads)
-    lightning.seed_everything(told.seed, verbose=False)
-    recipe: Train = Params(told.params).get("train", Train)
-    run = Contender(told.data)
+    args = options().parse_args()
+    torch.set_num_threads(args.threads)
+    lightning.seed_everything(args.seed, verbose=False)
+    model, recipe = first_network(args.params)
+    run = Contender(args.data)
     run.begin()
 
-    prepared = open_prepared(told.data)
+    prepared = open_prepared(args.data)
     facts, train = prepared.facts, prepared.split("train")
     height, width, channels = train.images.shape[1:]
     shift, flip = recipe.augment.shift, recipe.augment.flip != "none" and facts.flip
@@ -115,11 +116,11 @@ def main() -> None:
     )
     loader = Watched(Tensors(train.images.read(), train.labels, transform), batch_size=recipe.batch_size, shuffle=True)
     loader.run = run
-    network = build(recipe.model, (channels, height, width), len(facts.classes))
+    network, parts = build(model, (channels, height, width), len(facts.classes))
     initialise(network, v2.Compose(normalise)(torch.from_numpy(train.images.read()[:5000]).permute(0, 3, 1, 2)))
-    module = Classifier(network, recipe, told.epochs)
+    module = Classifier(network, parts.head, recipe)
     trainer = lightning.Trainer(
-        max_epochs=told.epochs,
+        max_epochs=args.epochs,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from contender import Batch, Contender, options
+from intaglio.tasks.classification import Classification
+from rows import first_network
 from torch import nn
 
 from intaglio.data.batches import for_scoring, normaliser
@@ -15,13 +17,12 @@ from intaglio.data.store import open_prepared
 from intaglio.models.build import build, initialise
 from intaglio.params.compute import Compute
 from intaglio.params.reader import Params
-from intaglio.params.train import Train
 from intaglio.training import loop
 from intaglio.training.machine import DTYPES, use
 
 
 class Watched:
-    """Training batches that are waited for by the clock; otherwise those given."""
+    """Training batches for which the clock counts the waiting; otherwise those given."""
 
     def __init__(self, training: Any, run: Contender) -> None:
         """Take what `fit` would be given."""
@@ -47,9 +48,9 @@ def give_turns(run: Contender) -> None:
     def scored(network: nn.Module, *rest: Any) -> tuple[float, float]:
         run.epoch_done(network)
         run.pause()
-        found = score(network, *rest)
+        loss_and_accuracy = score(network, *rest)
         run.resume()
-        return found
+        return loss_and_accuracy
 
     loop.score = scored
 
@@ -58,31 +59,31 @@ def main() -> None:
     """Train for some epochs."""
     parser = options()
     parser.add_argument("--widths", type=int, nargs="+", help="instead of those in the settings")
-    told = parser.parse_args()
-    settings = Params(told.params)
-    compute, recipe = settings.get("compute", Compute), settings.get("train", Train)
-    recipe = recipe.model_copy(update={"epochs": told.epochs})
-    if told.widths:
-        recipe = recipe.model_copy(update={"model": recipe.model.model_copy(update={"widths": told.widths})})
-    run = Contender(told.data)
+    args = parser.parse_args()
+    compute: Compute = Params(args.params).get("compute", Compute)
+    model, recipe = first_network(args.params)
+    recipe = recipe.model_copy(update={"epochs": args.epochs})
+    if args.widths:
+        model = model.model_copy(update={"widths": args.widths})
+    run = Contender(args.data)
     run.begin()
 
     # From here on as in the step.
-    prepared, machine = open_prepared(told.data), use(compute, told.seed)
+    prepared, machine = open_prepared(args.data), use(compute, args.seed)
     facts, normalise = prepared.facts, normaliser(prepared)
     height, width, channels = prepared.shape
     size = (height, width)
-    training = for_training(
-        prepared, size, recipe, section="train", seed=told.seed, memory=compute.memory, device=machine.device
-    )
+    training = for_training(prepared, size, recipe, seed=args.seed, memory=compute.memory, device=machine.device)
     validation = for_scoring(
         prepared, "validation", size, normalise, batch_size=recipe.batch_size, device=machine.device
     )
-    network = build(recipe.model, (channels, *size), len(facts.classes))
+    network, parts = build(model, (channels, *size), len(facts.classes))
     initialise(network, training.sample())
     machine.place(network)
     give_turns(run)
-    loop.fit(network, Watched(training, run), validation, recipe, machine, name="ours", rates={})
+    task = Classification(recipe.label_smoothing)
+    batches = Watched(training, run)
+    loop.fit(network, batches, validation, task, recipe, machine, name="ours", head=parts.head, rates={})
     precision = next(name for name, dtype in DTYPES.items() if dtype is machine.dtype)
     run.end(network, nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing), precision, machine.autocast)
 

@@ -95,7 +95,7 @@ def _version(name: str) -> str:
 
 
 def derived(records: Sequence[Record]) -> pd.DataFrame:
-    """A row for each run: what it said, and what follows from that."""
+    """A row for each run: what it measured, and what follows from that."""
     rows = []
     for record in records:
         training = record["seconds"] - record["setup"]
@@ -108,7 +108,7 @@ def derived(records: Sequence[Record]) -> pd.DataFrame:
                 "speed": speed,
                 "flop_image": record["flop"],
                 "flops": flops,
-                # Without the instructions bf16 is emulated, a hundred times slower: no measure of anything.
+                # Without the instructions bf16 is emulated, a hundred times slower, which measures nothing.
                 "of_bf16": flops / record["peak_bf16"] if record["peak_bf16"] > record["peak_fp32"] else nan,
                 "of_fp32": flops / record["peak_fp32"],
                 "outside": 1 - record["alone"] * record["images"] / training,
@@ -119,7 +119,7 @@ def derived(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def against(records: Sequence[Record], first: str) -> pd.DataFrame:
-    """The same, held against the contender `first` of each data set and seed."""
+    """The same, compared with the contender `first` of each data set and seed."""
     table = derived(records)
     standards = {(r["data"], r["seed"]): r for r in records if r["contender"] == first}
     reached, within, sooner = [], [], []

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from rows import first_network, with_one_network
 from ruamel.yaml import YAML
 from table import against, contenders_page, curves, derived, machine_lines, steps_page
 
 from intaglio.errors import UserError
 from intaglio.params.compute import Compute
 from intaglio.params.reader import Params
-from intaglio.params.train import Train
 
 yaml = YAML(typ="safe")
 HERE = Path(__file__).parent
@@ -50,11 +50,11 @@ class Run:
 
     @property
     def ended(self) -> bool:
-        """Whether it has said all."""
+        """Whether it has printed its last line."""
         return bool(self.facts)
 
     def turn(self) -> None:
-        """Let it train an epoch; after the last one, let it say what it was, and after that do nothing."""
+        """Let it train an epoch; after the last one, let it print its measurements, and after that do nothing."""
         if self.ended:
             return
         assert self.process.stdin is not None
@@ -81,7 +81,7 @@ class Run:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What it was and what it said."""
+        """What it was, and what it printed."""
         named = {"data": self.name, "contender": self.label, "seed": self.seed, "epochs": self.epochs}
         return named | {"curve": self.rows} | self.facts
 
@@ -103,19 +103,19 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--prepared",
         type=Path,
-        default=Path("data/prepared/base.safetensors"),
+        default=Path("data/prepared/fashion.safetensors"),
         help="Fashion-MNIST as `intaglio prepare` wrote it (%(default)s)",
     )
     parser.add_argument("--cifar10", type=Path, help="a folder or zip of train/CLASS/*.jpg and test/CLASS/*.jpg")
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="settings of ours (%(default)s)")
     parser.add_argument(
         "--recipe",
-        nargs=2,
+        nargs=3,
         action="append",
         default=[],
-        metavar=("SET", "FILE"),
-        help="whole sections of settings in place of those, for fashion_mnist or cifar10: the first of a set is (b)'s "
-        "and ours, each other one a further run of ours",
+        metavar=("SET", "MODEL", "RECIPE"),
+        help="rows of `models` and `recipes` for fashion_mnist or cifar10, in place of those of the first network: the "
+        "first of a set is (b)'s and ours, each other one a further run of ours",
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="a round each (0 1 2)")
     parser.add_argument("--article-epochs", type=int, default=10, help="(a): %(default)s in the article")
@@ -129,19 +129,19 @@ def options() -> argparse.Namespace:
         help="instead of all this: one epoch of ours with these widths, as a share of the matmul peak; can be repeated",
     )
     parser.add_argument("--output", type=Path, help="a Markdown file to write; its numbers go to .csv files beside it")
-    told = parser.parse_args()
-    for name, _ in told.recipe:
-        if name != "fashion_mnist" and (name != "cifar10" or told.cifar10 is None):
+    args = parser.parse_args()
+    for name, _, _ in args.recipe:
+        if name != "fashion_mnist" and (name != "cifar10" or args.cifar10 is None):
             parser.error(f"--recipe {name}: not among the sets: fashion_mnist, and cifar10 with --cifar10")
-    return told
+    return args
 
 
 def peak(threads: int) -> dict[str, float]:
     """FLOP/s of large matrix products, now."""
     command = [sys.executable, HERE / "matmul.py", str(threads)]
-    found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
-    say(", ".join(f"{name} matmul {p['flops'] / 1e9:.0f} GFLOP/s (size {p['size']})" for name, p in found.items()))
-    return {f"peak_{name}": p["flops"] for name, p in found.items()}
+    peaks = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    say(", ".join(f"{name} matmul {p['flops'] / 1e9:.0f} GFLOP/s (size {p['size']})" for name, p in peaks.items()))
+    return {f"peak_{name}": p["flops"] for name, p in peaks.items()}
 
 
 def larger(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
@@ -149,29 +149,31 @@ def larger(before: dict[str, float], after: dict[str, float]) -> dict[str, float
     return {name: max(flops, after[name]) for name, flops in before.items()}
 
 
-def data_sets(told: argparse.Namespace, folder: Path) -> dict[Path, dict[str, Path]]:
+def data_sets(args: argparse.Namespace, folder: Path) -> dict[Path, dict[str, Path]]:
     """Prepared files, named as the sets are, and the settings of ours for each, by what the run is called."""
     fashion = folder / "fashion_mnist"
-    fashion.symlink_to(told.prepared.resolve(strict=True))
+    fashion.symlink_to(args.prepared.resolve(strict=True))
     files = [fashion]
-    if told.cifar10 is not None:
+    if args.cifar10 is not None:
         files.append(folder / "cifar10")
         # A process of its own: what the parent has in memory counts as its children's peak at first.
-        subprocess.run([sys.executable, HERE / "folders.py", told.cifar10, files[-1], told.params], check=True)
-    return {file: settings(told, file.name, folder) or {OURS: told.params} for file in files}
+        subprocess.run([sys.executable, HERE / "folders.py", args.cifar10, files[-1], args.params], check=True)
+    return {file: settings(args, file.name, folder) or {OURS: args.params} for file in files}
 
 
-def settings(told: argparse.Namespace, name: str, folder: Path) -> dict[str, Path]:
-    """A set's recipes, each as a whole file of settings."""
-    found = {}
-    for recipe in (Path(file) for wanted, file in told.recipe if wanted == name):
-        path = found[f"{OURS}: {recipe.stem}"] = folder / f"{recipe.stem}.params.yaml"
-        yaml.dump(yaml.load(told.params) | yaml.load(recipe), path)
-    return found
+def settings(args: argparse.Namespace, name: str, folder: Path) -> dict[str, Path]:
+    """A set's recipes, each as a whole file of settings whose only network has it."""
+    files = {}
+    everything = yaml.load(args.params)
+    for model, recipe in ((model, recipe) for wanted, model, recipe in args.recipe if wanted == name):
+        path = folder / f"{model}.{recipe}.params.yaml"
+        yaml.dump(with_one_network(everything, everything["models"][model], everything["recipes"][recipe]), path)
+        files[f"{OURS}: {recipe}"] = path
+    return files
 
 
 def one_round(
-    told: argparse.Namespace, data: Path, ours: dict[str, Path], seed: int, threads: int
+    args: argparse.Namespace, data: Path, ours: dict[str, Path], seed: int, threads: int
 ) -> list[dict[str, Any]]:
     """All contenders once, with one seed, in turns."""
     before, first = peak(threads), next(iter(ours.values()))
@@ -181,8 +183,8 @@ def one_round(
         runs.append(Run(data, label, script, epochs, seed, "--params", params, "--threads", threads))
 
     try:
-        start(ARTICLE, "article.py", told.article_epochs, first)
-        lightning = epochs_of(first) if told.lightning_epochs is None else told.lightning_epochs
+        start(ARTICLE, "article.py", args.article_epochs, first)
+        lightning = epochs_of(first) if args.lightning_epochs is None else args.lightning_epochs
         if lightning:
             start(LIGHTNING, "lightning_run.py", lightning, first)
         for label, params in ours.items():
@@ -198,15 +200,16 @@ def one_round(
 
 
 def epochs_of(params: Path) -> int:
-    """As many as the settings have."""
-    recipe: Train = Params(params).get("train", Train)
+    """As many as the recipe of the first network has."""
+    _, recipe = first_network(params)
     return recipe.epochs
 
 
-def steps(told: argparse.Namespace, data: Path, ours: dict[str, Path], seed: int, threads: int) -> list[dict[str, Any]]:
-    """One epoch of ours at each of the widths that are asked for."""
-    found, params = [], next(iter(ours.values()))
-    for widths in told.step:
+def steps(args: argparse.Namespace, data: Path, ours: dict[str, Path], seed: int, threads: int) -> list[dict[str, Any]]:
+    """One epoch of ours at each of the given widths."""
+    params = next(iter(ours.values()))
+    records = []
+    for widths in args.step:
         before, label = peak(threads), "widths " + "-".join(map(str, widths))
         common = ("--params", params, "--threads", threads, "--widths", *widths)
         run = Run(data, label, "ours.py", 1, seed, *common)
@@ -215,36 +218,38 @@ def steps(told: argparse.Namespace, data: Path, ours: dict[str, Path], seed: int
                 run.turn()
         finally:
             run.stop()
-        found.append(run.record | larger(before, peak(threads)))
-    return found
+        records.append(run.record | larger(before, peak(threads)))
+    return records
 
 
 def main() -> None:
     """Run, print, write."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # as Ctrl-C: no process and no temporary file stays
-    told = options()
+    args = options()
     try:
-        threads = Params(told.params).get("compute", Compute).threads
+        threads = Params(args.params).get("compute", Compute).threads
     except UserError as error:
         sys.exit(str(error))
-    if not told.prepared.is_file():
-        sys.exit(f"{told.prepared}: no such file; make it (make run), or name one with --prepared")
-    if told.lightning_epochs != 0 and importlib.util.find_spec("lightning") is None:
+    if not args.prepared.is_file():
+        sys.exit(f"{args.prepared}: no such file; make it (make run), or name one with --prepared")
+    if args.lightning_epochs != 0 and importlib.util.find_spec("lightning") is None:
         say(
             "(b) is left out: PyTorch Lightning is not installed; get it with "
             "pip install --no-build-isolation --editable '.[bench]'"
         )
-        told.lightning_epochs = 0
+        args.lightning_epochs = 0
 
-    heading, found, one = machine_lines(threads), [], steps if told.step else one_round
+    heading = machine_lines(threads)
+    records: list[dict[str, Any]] = []
+    measure = steps if args.step else one_round
     with tempfile.TemporaryDirectory() as folder:
-        sets = data_sets(told, Path(folder))
-        for data, seed in [(data, seed) for data in sets for seed in told.seeds]:
-            found += one(told, data, sets[data], seed, threads)
-            table = derived(found) if told.step else against(found, ARTICLE)
-            page = steps_page(heading, table) if told.step else contenders_page(heading, table)
-            if told.output is not None:  # after each round: the rest may take an hour
-                write(told.output, page, table, curves(found))
+        sets = data_sets(args, Path(folder))
+        for data, seed in [(data, seed) for data in sets for seed in args.seeds]:
+            records += measure(args, data, sets[data], seed, threads)
+            table = derived(records) if args.step else against(records, ARTICLE)
+            page = steps_page(heading, table) if args.step else contenders_page(heading, table)
+            if args.output is not None:  # after each round: the rest may take an hour
+                write(args.output, page, table, curves(records))
     print(page)
 
 

@@ -64,8 +64,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("tree", type=Path, nargs="?", default=Path())
     parser.add_argument("--chain", action="store_true", help="run the tree's commit in a clone, with one core")
-    told = parser.parse_args()
-    (chain.measure if told.chain else idle)(told.tree.resolve())
+    args = parser.parse_args()
+    (chain.measure if args.chain else idle)(args.tree.resolve())
 
 
 if __name__ == "__main__":

@@ -16,13 +16,15 @@ from intaglio.errors import UserError
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`, and put what was written there in its place on success.
 
-    The temporary file lies in the same folder, so that the rename is atomic; it is removed on any failure, and what
+    The temporary file is in the same folder, so that the rename is atomic; it is removed on any failure, and what
     was at `path` before stays as it was. The suffix is kept, because some writers choose a format by it.
 
     Raises:
         UserError: the folder cannot be made, or the disk is full.
     """
     temporary: Path | None = None
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path}: is not a file but a folder or a device; move it away, or choose another name")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
@@ -32,7 +34,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror or error}; {_mend(path)}") from error
+        raise UserError(f"{path}: cannot be written: {error.strerror or error}; {_fix(path)}") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -44,12 +46,10 @@ def _umask() -> int:
     return mask
 
 
-def _mend(path: Path) -> str:
+def _fix(path: Path) -> str:
     blocked = next((folder for folder in path.parents if folder.exists() and not folder.is_dir()), None)
     if blocked is not None:
         return f"{blocked} is a file where a folder should be: move it away"
-    if path.is_dir():
-        return f"{path} is a folder where a file should be: move it away"
     return "free some space or choose another disk, then run the same command again"
 
 

@@ -32,8 +32,17 @@ class Experiments:
         """Write all files of a run."""
         put("params.yaml", self.settings)
         outs = [{"path": path, "md5": md5} for path, md5 in self.data.items()]
-        ran = {"seed": self.settings["seed"], "train": self.settings["train"]}
-        stages = {"prepare@base": {"cmd": "prepare", "outs": outs}, "train": {"params": {"params.yaml": ran}}}
+        ran = {key: self.settings[key] for key in ("seed", "train")}
+        stages: dict[str, Any] = {
+            "prepare@base": {"cmd": "prepare", "outs": outs},
+            "train": {"params": {"params.yaml": ran}},
+        }
+        for network in self.wrong:
+            deps = [data for data in outs if data["path"].startswith("data/prepared/")]
+            stages[f"evaluate@{network}"] = {
+                "deps": deps,
+                "outs": [{"path": f"{METRICS}/{network}.predictions.csv", "md5": "e" * 32}],
+            }
         put("dvc.lock", {"schema": "2.0", "stages": stages})
         put("workflow/code/train.json", {"modules": self.modules, "packages": self.packages})
         for network, wrong in self.wrong.items():
@@ -57,7 +66,7 @@ class Experiments:
         loss = round(3 * (1 - accuracy), 6)
         tested = {"accuracy": accuracy, "loss": loss, "images": IMAGES, "recall": recall, **self.extra, **more}
         put(f"{METRICS}/{network}.test.json", tested)
-        epochs = self.settings["train"]["epochs"]
+        epochs = self.settings["train"].get("epochs", 3)
         put(f"{METRICS}/{network}.json", {"epochs": epochs, "final": {"validation_accuracy": accuracy}})
         curve = [f"{epoch},{2 / epoch:g},{accuracy * epoch / epochs:g}" for epoch in range(1, epochs + 1)]
         put(f"{METRICS}/{network}.csv", "\n".join(["epoch,train_loss,validation_accuracy", *curve]) + "\n")

@@ -4,12 +4,13 @@ import numpy as np
 
 
 class Pixels:
-    """uint8 N×H×W×C; counts what is read."""
+    """uint8 N×H×W×C; remembers what was read."""
 
     def __init__(self, images: np.ndarray) -> None:
-        self.images, self.shape = images, images.shape
-        self.most = self.reads = 0  # the most images read at once, and how often
+        self.images = images
+        self.shape = images.shape
+        self.reads: list[range] = []
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        self.most, self.reads = max(self.most, stop - start), self.reads + 1
+        self.reads.append(range(start, stop))
         return self.images[start:stop]

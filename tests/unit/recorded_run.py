@@ -1,4 +1,4 @@
-"""A git repository with a fabricated run of the real chain: nothing is computed, so all of it changes at will."""
+"""A git repository with a fabricated run of a whole chain: nothing is computed, so all of it changes at will."""
 
 import hashlib
 import json
@@ -12,27 +12,30 @@ from ruamel.yaml import YAML
 
 from intaglio.chain.stages import Stage, read_stages
 
-REPOSITORY = Path(__file__).parents[2]
+FIXTURE = Path(__file__).parents[1] / "fixtures/recorded_run"
+NETWORKS = ("base", "scratch", "finetuned")
 IMAGES = 40
+CODE = {
+    "modules": {"intaglio.files": "a", "intaglio.training.loop": "b"},
+    "files": {},
+    "packages": {"torch": "2.14.1", "triton": "3.8.0 ; sys_platform == 'linux'"},
+}
 
 
 class RecordedRun:
     """A working tree in the current directory."""
 
     def __init__(self) -> None:
-        for name in ("dvc.yaml", "params.yaml", "workflow/code"):
-            source = REPOSITORY / name
-            if source.is_dir():
-                shutil.copytree(source, name)
-            else:
-                shutil.copy(source, name)
+        for name in ("dvc.yaml", "params.yaml"):
+            shutil.copy(FIXTURE / name, name)
         self.stages = read_stages()
         for stage in self.stages.values():
+            self.write(f"workflow/code/{stage.step}.json", CODE)
             for path in stage.outputs:
                 self.write(path, f"made by {stage.name}")
-        for model in ("base", "finetuned"):
-            self.predict(model, wrong=0)
-        for path in Path("results/metrics").glob("*.json"):
+        for network in NETWORKS:
+            self.predict(network, wrong=0)
+        for path in Path("results").rglob("*.json"):
             self.write(str(path), {"fingerprint": "cpu: A, avx2", "agreement": 1.0})
         self.lock()
         git("init", "--quiet", "--initial-branch", "main")
@@ -43,10 +46,10 @@ class RecordedRun:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
 
-    def predict(self, model: str, wrong: int, images: int = IMAGES) -> None:
+    def predict(self, network: str, wrong: int, images: int = IMAGES) -> None:
         """Write predictions of which the first few are wrong."""
         rows = [f"{image},NA,{'Bag' if image < wrong else 'NA'},0.9{wrong}\n" for image in range(images)]
-        self.write(f"results/metrics/{model}.predictions.csv", "image,label,prediction,confidence\n" + "".join(rows))
+        self.write(f"results/metrics/{network}.predictions.csv", "image,label,prediction,confidence\n" + "".join(rows))
 
     def make(self, *stages: str) -> None:
         """Let the outputs of some stages be other bytes; tables of predictions stay tables."""
@@ -61,15 +64,18 @@ class RecordedRun:
         """Change keys of a JSON file."""
         self.write(path, {**json.loads(Path(path).read_text()), **changes})
 
-    def set(self, section: str, **changes: Any) -> None:
-        """Change settings in a section of params.yaml."""
+    def set(self, key: str, **changes: Any) -> None:
+        """Change settings below a dotted key of params.yaml."""
         yaml = YAML()
         values = yaml.load(Path("params.yaml"))
-        values[section].update(changes)
+        section = values
+        for part in key.split("."):
+            section = section[part]
+        section.update(changes)
         yaml.dump(values, Path("params.yaml"))
 
     def lock(self) -> None:
-        """Let dvc.lock say that every stage was run as the files are now."""
+        """Write a dvc.lock in which every stage was run with the files as they are now."""
         params = YAML(typ="safe").load(Path("params.yaml"))
         YAML().dump(
             {"schema": "2.0", "stages": {s.name: _entry(s, params) for s in self.stages.values()}}, Path("dvc.lock")

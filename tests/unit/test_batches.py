@@ -7,28 +7,31 @@ import numpy as np
 import pytest
 import torch
 from pixels import Pixels
-from test_training import recipe
+from test_training import image_recipe
 from torch import Tensor
 
-from intaglio.data import shuffled
+from intaglio.data import bordered, shuffled
 from intaglio.data.batches import Mirrored, Normaliser, PlainBatches, resized, to_tensor
+from intaglio.data.bordered import Bordered
 from intaglio.data.shuffled import EpochBatches
-from intaglio.params.recipe import Augment, Recipe
+from intaglio.params.recipe import Augment, ImageRecipe
 
 CPU = torch.device("cpu")
 PLAIN = Normaliser((0.0,), (1.0,))
 
 
 def numbered(count: int, size: int = 5) -> tuple[Tensor, Tensor]:
-    """Images that hold their own number in every pixel, and their numbers as labels."""
+    """Images whose pixels all are the image's number, and their numbers as labels."""
     labels = torch.arange(count)
     return labels.to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, size, size).contiguous(), labels
 
 
-def batches(images: Tensor, labels: Tensor, **changes: Any) -> EpochBatches:
-    told = {"batch_size": 4} | {name: changes.pop(name) for name in set(changes) & set(Recipe.model_fields)}
-    options: dict[str, Any] = {"size": tuple(images.shape[2:]), "memory": 1 << 20, "flip": True, "seed": 0}
-    return EpochBatches(pixels(images), labels, PLAIN, device=CPU, recipe=recipe(**told), **(options | changes))
+def batches(images: Tensor | Pixels, labels: Tensor, **changes: Any) -> EpochBatches:
+    source = images if isinstance(images, Pixels) else pixels(images)
+    settings = {"batch_size": 4} | {name: changes.pop(name) for name in set(changes) & set(ImageRecipe.model_fields)}
+    options: dict[str, Any] = {"size": source.shape[1:3], "memory": 1 << 20, "flip": True, "seed": 0}
+    recipe = image_recipe(**settings)
+    return EpochBatches(source, labels, PLAIN, device=CPU, recipe=recipe, **(options | changes))
 
 
 def pixels(images: Tensor) -> Pixels:
@@ -43,7 +46,7 @@ def test_every_image_comes_once_an_epoch_with_its_label_in_batches_of_nearly_equ
     assert all(torch.equal((images[:, 0, 0, 0] * 255).round().long(), labels) for images, labels in found)
 
 
-def test_an_epoch_is_the_same_whenever_it_is_asked_for_and_no_two_are_alike() -> None:
+def test_an_epoch_is_the_same_each_time_and_no_two_epochs_are_alike() -> None:
     given = batches(*numbered(40), augment=Augment(shift=2, shift_until=1, flip="random"))
     orders = [torch.cat([labels for _, labels in given.epoch(epoch)]).tolist() for epoch in (3, 1, 2, 3)]
     assert orders[0] == orders[3]
@@ -69,7 +72,7 @@ def test_a_set_that_is_too_large_comes_in_shuffled_blocks_every_image_once(
         orders.append(torch.cat([part for _, part in found]))
         assert torch.equal(orders[-1].sort().values, labels)
     assert torch.equal(orders[0], orders[2]) and not torch.equal(orders[0], orders[1])
-    # Neighbours are torn apart, and images far away come together.
+    # Neighbours are separated, and images that are far apart come together.
     assert (orders[0].diff().abs() == 1).float().mean() < 0.1
     assert len({int(label) // 250 for label in orders[0][:40]}) >= 2
     for start in (0, 1, 7, len(given) - 1):
@@ -99,27 +102,38 @@ def test_the_rest_of_an_epoch_has_the_images_that_the_whole_epoch_has_there(
 def test_a_large_set_is_never_in_memory_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shuffled, "BLOCK", 16)
     images, labels = numbered(240)
-    given = batches(images, labels, batch_size=20, memory=25 * 60)
-    counts, places, read = [], set(), given._read
+    source = pixels(images)
+    given = batches(source, labels, batch_size=20, memory=25 * 60)
+    taken = [sum(map(len, source.reads)) for _ in given.epoch(1)]
+    assert taken == [60] * 3 + [120] * 3 + [180] * 3 + [240] * 3
+    assert len(list(given.epoch(2, start=7))) == 5
+    assert sum(map(len, source.reads)) == 240 + 120
 
-    def spy(rows: list[range]) -> Tensor:
-        found = read(rows)
-        counts.append(len(found))
-        places.add(found.data_ptr())
-        return found
 
-    monkeypatch.setattr(given, "_read", spy)
-    assert len(list(given.epoch(1))) == 12 and counts == [60] * 4
-    assert len(list(given.epoch(2, start=7))) == 5 and counts == [60] * 6
+def test_all_groups_of_images_use_the_same_memory() -> None:
+    images, _ = numbered(12)
+    held = Bordered(pixels(images), (5, 5), 1, most=6, device=CPU)
+    places = {held.windows([rows]).data_ptr() for rows in (range(6), range(6, 12), range(2, 5))}
     assert len(places) == 1
+    with pytest.raises(RuntimeError):
+        held.windows([range(7)])
 
 
-def test_a_set_that_fits_into_memory_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = batches(*numbered(40))
-    reads, read = [], given._read
-    monkeypatch.setattr(given, "_read", lambda rows: reads.append(rows) or read(rows))
-    assert sum(len(labels) for epoch in (1, 2) for _, labels in given.epoch(epoch)) == 80
-    assert reads == [[range(40)]]
+def test_a_read_is_of_a_limited_number_of_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bordered, "BLOCK", 16)
+    images, _ = numbered(40)
+    source = pixels(images)
+    held = Bordered(source, (5, 5), 1, most=40, device=CPU)
+    assert held.windows([range(4, 40)])[:, 0, 1, 1, 0, 0].tolist() == list(range(4, 40))
+    assert source.reads == [range(4, 20), range(20, 36), range(36, 40)]
+
+
+def test_a_set_that_fits_into_memory_is_read_once() -> None:
+    images, labels = numbered(40)
+    source = pixels(images)
+    given = batches(source, labels)
+    assert sum(len(part) for epoch in (1, 2) for _, part in given.epoch(epoch)) == 80
+    assert source.reads == [range(40)]
 
 
 def test_two_epochs_in_turns_have_the_images_that_each_has_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +205,7 @@ def test_what_comes_in_at_the_border_is_the_image_mirrored() -> None:
         ("none", True, False),
     ],
 )
-def test_half_of_the_images_are_mirrored_where_it_is_wanted_and_the_set_allows_it(
+def test_half_of_the_images_are_mirrored_where_the_recipe_says_so_and_the_set_allows_it(
     wanted: Literal["none", "random", "alternating"], allowed: bool, mirrored: bool
 ) -> None:
     images = torch.zeros(400, 1, 4, 4, dtype=torch.uint8)
@@ -243,7 +257,7 @@ def test_images_grow_over_the_run_in_equal_parts_and_are_what_reducing_whole_one
     small, whole = (batches(images, torch.arange(30), resolution=shares, **changes) for shares in ([0.5, 0.75, 1], [1]))
     found = [tuple(shown.shape[2:]) for epoch in range(1, 5) for shown, _ in small.epoch(epoch)]
     assert found == [(6, 4)] * 4 + [(9, 6)] * 4 + [(12, 8)] * 4
-    # Across the middle of an epoch, and gone on with from there.
+    # Across the middle of an epoch, and continued from there.
     for (shown, numbers), (expected, labels) in zip(small.epoch(2), whole.epoch(2), strict=True):
         assert torch.equal(numbers, labels)
         assert torch.equal(shown, resized(expected, (shown.shape[2], shown.shape[3])))
@@ -251,7 +265,7 @@ def test_images_grow_over_the_run_in_equal_parts_and_are_what_reducing_whole_one
     assert torch.equal(late, again) and late.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_normalised_images_have_the_mean_and_deviation_taken_out_channel_by_channel() -> None:
+def test_normalised_images_have_mean_0_and_deviation_1_in_each_channel() -> None:
     images = torch.randint(0, 256, (50, 3, 8, 8), dtype=torch.uint8)
     values = images.double() / 255
     mean, std = values.mean((0, 2, 3)), values.std((0, 2, 3), correction=0)
@@ -261,16 +275,16 @@ def test_normalised_images_have_the_mean_and_deviation_taken_out_channel_by_chan
     assert torch.allclose(found.std((0, 2, 3), correction=0), torch.ones(3), atol=1e-4)
 
 
-def test_scoring_batches_keep_the_order_and_can_be_gone_through_twice() -> None:
+def test_scoring_batches_keep_the_order_and_can_be_iterated_twice() -> None:
     images, labels = numbered(7)
     source = pixels(images)
     given = PlainBatches(source, labels, PLAIN, size=(5, 5), batch_size=3, device=CPU)
     for _ in range(2):
         assert [found.tolist() for _, found in given] == [[0, 1, 2], [3, 4, 5], [6]]
-    assert (source.most, source.reads) == (3, 6)
+    assert source.reads == [range(3), range(3, 6), range(6, 7)] * 2
 
 
-def test_mirrored_batches_hold_the_mirror_images_and_can_be_gone_through_twice() -> None:
+def test_mirrored_batches_are_the_mirror_images_and_can_be_iterated_twice() -> None:
     images = torch.arange(2 * 3 * 4, dtype=torch.uint8).view(2, 1, 3, 4)
     given = Mirrored(PlainBatches(pixels(images), torch.tensor([1, 0]), PLAIN, size=(3, 4), batch_size=2, device=CPU))
     for _ in range(2):

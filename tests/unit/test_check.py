@@ -17,7 +17,14 @@ from intaglio.commands import check
 from intaglio.errors import UserError
 
 COMMAND = [sys.executable, "-c", "from intaglio.cli import main; main()", "check"]
-TRAINED = ("train", "finetune", "evaluate@base", "evaluate@finetuned", "export@base", "export@finetuned")
+TRAINED = (
+    "train@base",
+    "finetune@finetuned",
+    "evaluate@base",
+    "evaluate@finetuned",
+    "export@base",
+    "export@finetuned",
+)
 
 Check = Callable[..., tuple[int, str]]  # takes a revision
 
@@ -37,120 +44,122 @@ def checked(capsys: pytest.CaptureFixture[str]) -> Check:
     def command(revision: str = "HEAD") -> tuple[int, str]:
         with pytest.raises(typer.Exit) as ended:
             check.run(revision)
-        said = capsys.readouterr().out
-        assert max(map(len, said.splitlines())) <= 100
-        return ended.value.exit_code, said
+        printed = capsys.readouterr().out
+        assert all(len(line) <= 100 for line in printed.splitlines()[:-1])
+        return ended.value.exit_code, printed
 
     return command
 
 
-def flat(said: str) -> str:
+def flat(printed: str) -> str:
     """The text without the line ends and indents of wrapping."""
-    return re.sub(r"\s+", " ", said)
+    return re.sub(r"\s+", " ", printed)
 
 
-def verdict(said: str) -> str:
-    return said.splitlines()[-1]
+def verdict(printed: str) -> str:
+    return printed.splitlines()[-1]
 
 
 def test_the_committed_run_is_identical_to_itself(run: RecordedRun, checked: Check) -> None:
-    code, said = checked()
+    code, printed = checked()
     assert code == 0
-    assert re.fullmatch(r"identical to HEAD \([0-9a-f]{8}\): all 29 files", verdict(said))
-    assert said.count("identical bytes") == 29
+    assert re.fullmatch(r"identical to HEAD \([0-9a-f]{8}\): all 40 files", verdict(printed))
+    assert printed.count("identical bytes") == 40
 
 
 def test_networks_that_do_as_well_are_the_same_within_noise_with_the_numbers(run: RecordedRun, checked: Check) -> None:
-    run.make("train", "evaluate@base", "export@base", "verify@base")
+    run.make("train@base", "evaluate@base", "export@base", "verify@base")
     run.predict("base", wrong=3)
     run.lock()
-    code, said = checked()
+    code, printed = checked()
     assert code == 0
-    assert verdict(said).startswith("the same within noise as HEAD")
-    assert re.search(r"train +results/checkpoints/base.safetensors +same within noise", said)
+    assert verdict(printed).startswith("the same within noise as HEAD")
+    assert re.search(r"train@base +results/checkpoints/base.safetensors +same within noise", printed)
     assert (
         "base: 40 test images; accuracy 100.00 % at HEAD, 92.50 % here; right only there 3, only here 0; "
         "exact McNemar test p = 0.25: within noise; equal predictions in ONNX 100.0000 % there, 100.0000 % here"
-    ) in flat(said)
+    ) in flat(printed)
 
 
 def test_a_worse_network_that_nothing_explains_is_an_error(run: RecordedRun, checked: Check) -> None:
-    run.make("train", "evaluate@base", "export@base", "verify@base")
+    run.make("train@base", "evaluate@base", "export@base", "verify@base")
     run.predict("base", wrong=10)
     run.lock()
-    code, said = checked()
+    code, printed = checked()
     assert code == 1
-    assert verdict(said).startswith("different from HEAD") and verdict(said).endswith("nothing explains it: train")
-    assert "p = 0.00195: more than noise" in flat(said)
-    assert "because train differs" in said
+    assert verdict(printed).startswith("different from HEAD") and verdict(printed).endswith(
+        "nothing explains it: train@base"
+    )
+    assert "p = 0.00195: more than noise" in flat(printed)
+    assert "because train@base differs" in printed
 
 
 def test_a_changed_setting_is_named_with_both_values(run: RecordedRun, checked: Check) -> None:
-    run.set("finetune", label_smoothing=0.2)
-    run.make("finetune", "evaluate@finetuned")
+    run.set("recipes.few_labels", label_smoothing=0.2)
+    run.make("finetune@finetuned", "evaluate@finetuned")
     run.predict("finetuned", wrong=10)
     run.lock()
-    code, said = checked()
+    code, printed = checked()
     assert code == 0
-    assert "settings: finetune.label_smoothing 0.1 -> 0.2" in said
-    assert verdict(said).endswith("and explained: finetune")
+    assert "settings: recipes.few_labels.label_smoothing 0.1 -> 0.2" in printed
+    assert verdict(printed).endswith("and explained: finetune@finetuned")
 
 
 def test_changed_code_is_named_by_its_modules(run: RecordedRun, checked: Check) -> None:
     _edit_code(run, "modules", {"intaglio.training.loop": "0", "intaglio.training.ema": "1"}, gone="intaglio.files")
-    run.make("train")
+    run.make("train@base")
     run.lock()
-    code, said = checked()
+    code, printed = checked()
     assert code == 0
-    assert "code: intaglio.files (gone), intaglio.training.ema (new), intaglio.training.loop" in flat(said)
-    assert "packages" not in said
+    assert "code: intaglio.files (gone), intaglio.training.ema (new), intaglio.training.loop" in flat(printed)
+    assert "packages" not in printed
 
 
 def test_a_changed_package_is_named_with_both_versions(run: RecordedRun, checked: Check) -> None:
     _edit_code(run, "packages", {"torch": "2.15.0", "triton": "3.9.0 ; sys_platform == 'linux'"})
-    run.make("train")
+    run.make("train@base")
     run.predict("base", wrong=10)
     run.lock()
-    code, said = checked()
+    code, printed = checked()
     assert code == 0
-    assert "packages: torch 2.14.1 -> 2.15.0, triton 3.8.0 -> 3.9.0\n" in said
-    assert "code:" not in said
+    assert "packages: torch 2.14.1 -> 2.15.0, triton 3.8.0 -> 3.9.0\n" in printed
+    assert "code:" not in printed
 
 
 def test_the_code_that_ran_is_looked_for_in_the_history(run: RecordedRun, checked: Check) -> None:
     # The reference ran with the first version, and the second is committed without a run.
     _edit_code(run, "modules", {"intaglio.training.loop": "0"})
     run.commit("Change the loop")
-    run.make("train")
+    run.make("train@base")
     run.lock()
-    code, said = checked()
-    assert (code, "code: intaglio.training.loop\n" in said) == (0, True)
+    code, printed = checked()
+    assert (code, "code: intaglio.training.loop\n" in printed) == (0, True)
     # A run with a version that was neither committed nor kept.
     _edit_code(run, "modules", {"intaglio.training.loop": "1"})
     run.lock()
     _edit_code(run, "modules", {"intaglio.training.loop": "2"})
-    code, said = checked()
-    assert (code, "code: of a version that is not in git\n" in said) == (0, True)
+    code, printed = checked()
+    assert (code, "code: a version that is not in git\n" in printed) == (0, True)
 
 
 def test_another_machine_is_named_with_both_fingerprints(run: RecordedRun, checked: Check) -> None:
-    run.make("train", "evaluate@base", "finetune")
-    for name in ("base", "base.test", "finetuned", "scratch"):
+    run.make("train@base", "evaluate@base", "finetune@finetuned")
+    for name in ("base", "base.test", "finetuned"):
         run.edit(f"results/metrics/{name}.json", fingerprint="cpu: B, avx512f")
     run.predict("base", wrong=10)
     run.lock()
-    code, said = checked()
+    code, printed = checked()
     assert code == 0
-    assert said.count("machine or libraries at HEAD: cpu: A, avx2") == 1
-    assert said.count("machine or libraries here: cpu: B, avx512f") == 1
-    assert verdict(said).endswith("and explained: train")
+    assert printed.count("machine or libraries at HEAD: cpu: A, avx2") == 1
+    assert printed.count("machine or libraries here: cpu: B, avx512f") == 1
+    assert verdict(printed).endswith("and explained: train@base")
 
 
 def test_a_reference_without_a_fingerprint_leaves_a_difference_unexplained(run: RecordedRun, checked: Check) -> None:
     run.write("results/metrics/base.json", {})
     run.lock()
     run.commit("A run of before")
-    run.make("train")
+    run.make("train@base")
     run.edit("results/metrics/base.json", fingerprint="cpu: B")
     run.predict("base", wrong=10)
     run.lock()
@@ -158,101 +167,132 @@ def test_a_reference_without_a_fingerprint_leaves_a_difference_unexplained(run: 
 
 
 def test_a_difference_is_traced_to_the_stages_in_which_it_starts(run: RecordedRun, checked: Check) -> None:
-    run.set("train", epochs=9)
-    run.make(*TRAINED, "report")
+    run.set("recipes.full", epochs=9)
+    run.make(*TRAINED, "describe@base", "describe@finetuned", "report")
     run.predict("base", wrong=10)
     run.lock()
-    code, said = checked()
+    code, printed = checked()
     assert code == 0
-    # finetune, two evaluations, two exports and the report, some of them not directly.
-    assert said.count("because train differs") == 6
-    assert said.count("settings: train.epochs 8 -> 9") == 2  # the report shows the settings
-    run.set("finetune", epochs=3)
+    # finetune, two evaluations, exports and descriptions, and the report, some of them not directly.
+    assert printed.count("because train@base differs") == 8
+    assert printed.count("settings: recipes.full.epochs 8 -> 9") == 2  # the report shows the settings
+    run.set("recipes.few_labels", epochs=3)
     run.lock()
-    assert "because train and finetune differ" in checked()[1]
+    assert "because train@base and finetune@finetuned differ" in checked()[1]
 
 
 def test_other_pictures_of_the_same_network_are_put_down_to_the_browser(run: RecordedRun, checked: Check) -> None:
-    run.make("visualize@base", "report")
+    run.make("visualize@base", "describe@base", "report")
     run.lock()
-    code, said = checked()
+    code, printed = checked()
     assert code == 0
-    assert "pictures: drawn by a browser with its fonts, which no lock holds" in said
-    assert "because visualize@base differs" in said
+    assert "pictures: drawn by a browser with its fonts" in printed
+    assert "because visualize@base differs" in printed
 
 
 @pytest.mark.parametrize("path", ["results/checkpoints/base.safetensors", "results/metrics/base.csv"])
 def test_a_file_changed_by_hand_is_never_noise(run: RecordedRun, checked: Check, path: str) -> None:
     run.write(path, "other")
-    code, said = checked()
+    code, printed = checked()
     assert code == 1
-    assert re.search(rf"{path} +different", said)
-    assert "no run that is known left these files" in said
-    assert verdict(said).endswith("nothing explains it: train")
+    assert re.search(rf"{path} +different", printed)
+    assert "these files do not come from any recorded run" in printed
+    assert verdict(printed).endswith("nothing explains it: train@base")
 
 
 def test_prepared_data_are_never_within_noise(run: RecordedRun, checked: Check) -> None:
-    run.make("prepare@base", "train")
+    run.make("prepare@fashion", "train@base")
     run.lock()
-    code, said = checked()
+    code, printed = checked()
     assert code == 1
-    assert verdict(said).endswith("nothing explains it: prepare@base")
-    assert re.search(r"train +results/checkpoints/base.safetensors +same within noise", said)
+    assert verdict(printed).endswith("nothing explains it: prepare@fashion")
+    assert re.search(r"train@base +results/checkpoints/base.safetensors +same within noise", printed)
 
 
 def test_networks_tested_on_other_images_are_not_compared(run: RecordedRun, checked: Check) -> None:
-    run.set("data", base={"set": "digits", "source": None, "per_class": "all", "split": {}})
-    run.make("prepare@base", "train", "evaluate@base")
+    run.set("data", fashion={"set": "digits", "source": None, "per_class": "all", "split": {}})
+    run.make("prepare@fashion", "train@base", "evaluate@base")
     run.predict("base", wrong=0, images=30)
     run.lock()
-    code, said = checked()
+    code, printed = checked()
     assert code == 0
-    assert 'data.base.set "fashion_mnist" -> "digits"' in flat(said)
-    assert "base: not compared: the data differ (other test images or other labels)" in said
-    assert verdict(said).endswith("and explained: prepare@base")
+    assert 'data.fashion.set "fashion_mnist" -> "digits"' in flat(printed)
+    assert "base: not compared: the data differ (other test images or other labels)" in printed
+    assert verdict(printed).endswith("and explained: prepare@fashion")
 
 
-def test_an_onnx_file_that_agrees_less_is_no_noise(run: RecordedRun, checked: Check) -> None:
+def test_an_onnx_file_that_agrees_less_is_not_noise(run: RecordedRun, checked: Check) -> None:
     run.make("verify@base")
     run.edit("results/metrics/base.parity.json", agreement=0.975)
     run.lock()
-    code, said = checked()
+    code, printed = checked()
     assert code == 1
-    assert "equal predictions in ONNX 100.0000 % there, 97.5000 % here" in flat(said)
+    assert "equal predictions in ONNX 100.0000 % there, 97.5000 % here" in flat(printed)
 
 
 def test_a_stage_that_read_what_is_replaced_by_now_is_called_out_of_date(run: RecordedRun, checked: Check) -> None:
     original = Path("results/checkpoints/base.safetensors").read_text()
-    run.make("train", "export@base")
+    run.make("train@base", "export@base")
     run.lock()
     run.write("results/checkpoints/base.safetensors", original)
-    _, said = checked()
-    assert "data: results/checkpoints/base.safetensors was another when one of the two runs read it" in flat(said)
+    _, printed = checked()
+    assert "data: results/checkpoints/base.safetensors was another when one of the two runs read it" in flat(printed)
 
 
 def test_a_stages_own_note_tells_what_ran_before_the_settings_do(run: RecordedRun, checked: Check) -> None:
-    run.make("train")
+    run.make("train@base")
     run.predict("base", wrong=10)
-    run.set("train", epochs=9)
+    run.set("recipes.full", epochs=9)
     run.lock()
-    note = asdict(read_lock()["train"])
+    note = asdict(read_lock()["train@base"])
     git("checkout", "--quiet", "dvc.lock", "params.yaml")
     assert checked()[0] == 1
-    run.write(".intaglio/runs/train.json", note)
-    _, said = checked()
-    assert "settings: train.epochs 8 -> 9" in said
-    assert "not those of its weights" in said  # the predictions have no such note
+    run.write(".intaglio/runs/train@base.json", note)
+    _, printed = checked()
+    assert "settings: recipes.full.epochs 8 -> 9" in printed
+    assert "not those of its weights" in printed  # the predictions have no such note
 
 
 def test_a_stage_that_only_one_side_has_is_named(run: RecordedRun, checked: Check) -> None:
     whole = Path("dvc.yaml").read_text()
-    run.write("dvc.yaml", re.sub(r"(?s)  visualize:.*?(?=  report:)", "", whole))
-    code, said = checked()
-    assert code == 0 and said.count("chain: only there") == 2
+    run.write("dvc.yaml", re.sub(r"(?s)  visualize:.*?(?=  describe:)", "", whole))
+    code, printed = checked()
+    assert code == 0 and printed.count("chain: only there") == 3
     run.commit("Draw nothing")
     run.write("dvc.yaml", whole)
-    code, said = checked()
-    assert code == 0 and said.count("chain: HEAD has no such stage") == 2
+    code, printed = checked()
+    assert code == 0 and printed.count("chain: HEAD has no such stage") == 3
+
+
+def test_a_network_in_its_own_right_is_judged_whatever_it_is_called(run: RecordedRun, checked: Check) -> None:
+    run.make("train@scratch", "evaluate@scratch")
+    run.predict("scratch", wrong=3)
+    run.lock()
+    code, printed = checked()
+    assert code == 0
+    assert "scratch: 40 test images" in printed and "finetuned: 40" not in printed
+    assert verdict(printed).startswith("the same within noise as HEAD")
+
+
+def test_a_network_without_predictions_is_never_within_noise(run: RecordedRun, checked: Check) -> None:
+    whole = Path("dvc.yaml").read_text()
+    run.write("dvc.yaml", whole.replace("{base: fashion, scratch: digits, finetuned: digits}", "{base: fashion}"))
+    run.commit("Evaluate one network")
+    run.make("train@scratch")
+    run.lock()
+    code, printed = checked()
+    assert code == 1
+    assert "scratch: not compared" in printed
+    assert verdict(printed).endswith("nothing explains it: train@scratch")
+
+
+def test_the_page_is_within_noise_when_all_networks_that_differ_are(run: RecordedRun, checked: Check) -> None:
+    run.make("train@base", "evaluate@base", "describe@base", "report")
+    run.predict("base", wrong=2)
+    run.lock()
+    code, printed = checked()
+    assert code == 0
+    assert re.search(r"report +results/report/index.html +same within noise", printed)
 
 
 def test_an_older_revision_can_be_named_in_any_way_git_knows(run: RecordedRun, checked: Check) -> None:
@@ -279,7 +319,7 @@ def test_without_git_or_commits_or_a_revision_one_line_says_so() -> None:
         check.run("--help")
 
 
-def test_a_revision_without_a_lock_is_refused(run: RecordedRun) -> None:
+def test_a_revision_without_a_lock_is_an_error(run: RecordedRun) -> None:
     git("rm", "--quiet", "--cached", "dvc.lock")
     git("commit", "--quiet", "--message", "Forget the run")
     with pytest.raises(UserError, match=r"dvc\.lock: not there at HEAD; choose a revision with a finished run"):
@@ -287,16 +327,16 @@ def test_a_revision_without_a_lock_is_refused(run: RecordedRun) -> None:
 
 
 @pytest.mark.parametrize("lock", ["<<<<<<< HEAD\nstages: {}", "stages: [", "", "stages: {train: {}}", "\x00"])
-def test_a_broken_lock_at_the_revision_is_refused(run: RecordedRun, lock: str) -> None:
+def test_a_broken_lock_at_the_revision_is_an_error(run: RecordedRun, lock: str) -> None:
     whole = Path("dvc.lock").read_text()
     run.write("dvc.lock", lock)
     run.commit("Break the lock")
     run.write("dvc.lock", whole)
-    with pytest.raises(UserError, match=r"dvc\.lock: at HEAD it is no lock file of DVC; choose another revision"):
+    with pytest.raises(UserError, match=r"dvc\.lock: at HEAD it is not a DVC lock file; choose another revision"):
         check.run()
 
 
-def test_a_revision_whose_chain_was_not_run_to_its_end_is_refused(run: RecordedRun) -> None:
+def test_a_revision_whose_chain_was_not_run_to_its_end_is_an_error(run: RecordedRun) -> None:
     del run.stages["report"]
     run.lock()
     run.commit("Half a run")
@@ -304,11 +344,11 @@ def test_a_revision_whose_chain_was_not_run_to_its_end_is_refused(run: RecordedR
         check.run()
 
 
-def test_metrics_at_the_revision_that_its_lock_does_not_know_are_refused(run: RecordedRun) -> None:
+def test_metrics_at_the_revision_that_its_lock_does_not_know_are_an_error(run: RecordedRun) -> None:
     run.predict("base", wrong=1)
     run.commit("Another run's predictions")
     run.predict("base", wrong=0)
-    run.make("train")
+    run.make("train@base")
     run.lock()
     with pytest.raises(UserError, match=r"base\.predictions\.csv: at HEAD it is not what dvc\.lock records"):
         check.run()
@@ -332,7 +372,7 @@ def test_a_broken_metrics_file_is_named_on_either_side(run: RecordedRun, content
 def test_a_table_that_holds_no_predictions_is_named(run: RecordedRun) -> None:
     run.write("results/metrics/base.predictions.csv", "image,label\n1,2\n")
     run.lock()
-    with pytest.raises(UserError, match=r"base\.predictions\.csv: is no table of predictions"):
+    with pytest.raises(UserError, match=r"base\.predictions\.csv: not a table of predictions"):
         check.run()
 
 

@@ -20,9 +20,10 @@ import pytest
 from local_site import Site, serving
 
 from intaglio.data import catalogue, raw
-from intaglio.data.catalogue import CATALOG, Archive, DebianPackage, Entry, File, Folder, Source
+from intaglio.data.catalogue import CATALOG, Entry
 from intaglio.errors import UserError
 from intaglio.fetching import http
+from intaglio.fetching.originals import Archive, DebianPackage, File, Folder, Originals, Source
 from intaglio.params.data import SetName
 from intaglio.params.download import Download
 from intaglio.steps import download
@@ -30,16 +31,16 @@ from intaglio.steps import download
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "tests/fixtures/fashion-tiny.tar.gz"
 TINY_SHA256 = hashlib.sha256(TINY.read_bytes()).hexdigest()
-PATIENCE = Download(attempts=3, timeout=5)
+SETTINGS = Download(attempts=3, timeout=5)
 
 
 @pytest.fixture(autouse=True)
-def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache and a working directory of the test's own, and no waiting between tries."""
+def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty cache, an empty working directory, and no waiting between tries."""
     monkeypatch.setenv("INTAGLIO_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(http, "_FIRST_WAIT", 0)
-    monkeypatch.setattr(http, "_JITTER", 0)
+    monkeypatch.setattr(http, "FIRST_WAIT", 0)
+    monkeypatch.setattr(http, "JITTER", 0)
 
 
 @pytest.fixture
@@ -56,12 +57,13 @@ def files() -> dict[str, bytes]:
 
 
 @pytest.fixture
-def known(files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Entry]:
-    """Make the small subset what the catalogue knows as fashion_mnist, with sources of the test's choice."""
+def publish(files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Entry]:
+    """Make the small subset what the catalogue knows as fashion_mnist, published by the given sources."""
 
     def with_sources(*sources: Source) -> Entry:
         listed = [File(name, len(content), hashlib.sha256(content).hexdigest()) for name, content in files.items()]
-        entry = dataclasses.replace(CATALOG["fashion_mnist"], files=tuple(listed), sources=sources)
+        originals = Originals("fashion_mnist", tuple(listed), sources)
+        entry = dataclasses.replace(CATALOG["fashion_mnist"], originals=originals)
         monkeypatch.setattr(catalogue, "CATALOG", {**CATALOG, "fashion_mnist": entry})
         return entry
 
@@ -72,19 +74,19 @@ def settings(source: str | None = None, set_name: str = "fashion_mnist") -> Path
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     text = text.replace("set: fashion_mnist", f"set: {set_name}", 1)
     text = text.replace("source: null", f"source: {source}", 1) if source else text
-    text = text.replace("attempts: 4", f"attempts: {PATIENCE.attempts}", 1)
+    text = text.replace("attempts: 4", f"attempts: {SETTINGS.attempts}", 1)
     path = Path("params.yaml")
     path.write_text(text, encoding="utf-8")
     return path
 
 
 def run(source: str | None = None, set_name: str = "fashion_mnist", output: Path = Path("data/raw/base.tar")) -> bytes:
-    download.run(params=settings(source, set_name), role="base", output=output)
+    download.run(params=settings(source, set_name), name="fashion", output=output)
     return output.read_bytes()
 
 
-def refused(source: str | None, set_name: str = "fashion_mnist") -> str:
-    """The error's line; the output of an earlier run has to survive it, and nothing is left beside it."""
+def rejected(source: str | None, set_name: str = "fashion_mnist", key: str | None = "data.source") -> str:
+    """The error's line, at the setting `source`; an earlier output is kept, and nothing is left beside it."""
     output = Path("data/raw/base.tar")
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_bytes(b"from an earlier run")
@@ -93,6 +95,7 @@ def refused(source: str | None, set_name: str = "fashion_mnist") -> str:
     assert output.read_bytes() == b"from an earlier run"
     assert [*output.parent.iterdir()] == [output]
     assert "\n" not in str(caught.value)
+    assert getattr(caught.value, "key", None) == key
     return str(caught.value)
 
 
@@ -111,7 +114,7 @@ def command(source: str, name: str, **options: object) -> subprocess.Popen:
     folder.mkdir(exist_ok=True)
     params = settings(source).rename(folder / "params.yaml")
     line = [sys.executable, "-c", "from intaglio.cli import main; main()", "download", "--params", params.name]
-    line += ["--role", "base", "--output", "base.tar"]
+    line += ["--name", "fashion", "--output", "base.tar"]
     return subprocess.Popen(line, cwd=folder, stderr=subprocess.PIPE, text=True, **options)
 
 
@@ -122,8 +125,8 @@ def test_the_catalogue_knows_exactly_the_sets_that_the_settings_allow():
     assert tuple(CATALOG) == get_args(SetName)
     for name, entry in CATALOG.items():
         assert entry.name == name
-        assert all(len(bytes.fromhex(file.sha256)) == 32 for file in entry.files)
-        assert len(set(entry.classes)) == len(entry.classes) == 10
+        assert all(len(bytes.fromhex(file.sha256)) == 32 for file in entry.originals.files)
+        assert len(set(entry.classes)) == len(entry.classes) > 1
 
 
 def test_the_digits_come_out_of_the_installed_scikit_learn():
@@ -131,13 +134,13 @@ def test_the_digits_come_out_of_the_installed_scikit_learn():
     stored = raw.read(Path("data/raw/base.tar"))
     assert stored.set == "digits"
     assert [*stored.files] == ["digits.csv"]
-    assert stored.files["digits.csv"].startswith(b"0,0,5,13,9,1,0,0,")
+    assert bytes(stored.files["digits.csv"]).startswith(b"0,0,5,13,9,1,0,0,")
 
 
 def test_neither_step_imports_torch_or_scikit_learn():
     code = (
         "import sys; from pathlib import Path; from intaglio.steps import download, prepare\n"
-        f"download.run(params=Path({str(settings(set_name='digits'))!r}), role='base', output=Path('a.tar'))\n"
+        f"download.run(params=Path({str(settings(set_name='digits'))!r}), name='fashion', output=Path('a.tar'))\n"
         "import intaglio.data.split, intaglio.data.store, intaglio.data.decode\n"
         "print([name for name in ('torch', 'sklearn', 'pandas') if name in sys.modules])"
     )
@@ -148,7 +151,7 @@ def test_neither_step_imports_torch_or_scikit_learn():
 # The same bytes from everywhere
 
 
-def test_every_way_to_the_files_gives_the_same_bytes(known, files, site, tmp_path, monkeypatch):
+def test_every_way_to_the_files_gives_the_same_bytes(publish, files, site, tmp_path, monkeypatch):
     archives = {name: tmp_path / name for name in ("a.tar", "a.tar.gz", "a.zip", "b.zip")}
     archives["a.tar.gz"].write_bytes(TINY.read_bytes())
     archives["a.tar"].write_bytes(gzip.decompress(TINY.read_bytes()))
@@ -164,14 +167,14 @@ def test_every_way_to_the_files_gives_the_same_bytes(known, files, site, tmp_pat
         "/all.tgz": TINY.read_bytes(),
         **{f"/plain{k}": v for k, v in served(files).items()},
     }
-    known()
+    publish()
     places = [*map(str, archives.values()), "a.tar", f"file://{tmp_path}/a.tar.gz", str(tmp_path)]
     places += [f"{site.address}all.tgz", site.address, f"{site.address}plain/"]
     outputs = {}
     for index, place in enumerate(places):
         monkeypatch.setenv("INTAGLIO_CACHE", str(tmp_path / f"cache{index}"))
         outputs[place] = run(place)
-    known(Folder(site.address))
+    publish(Folder(site.address))
     outputs["catalogue"] = run()
     outputs["cache"] = run()
     assert len(set(outputs.values())) == 1
@@ -183,24 +186,24 @@ def test_every_way_to_the_files_gives_the_same_bytes(known, files, site, tmp_pat
     }
 
 
-def test_an_archive_of_the_catalogue_is_fetched_and_verified(known, site):
+def test_an_archive_of_the_catalogue_is_fetched_and_verified(publish, site):
     content = TINY.read_bytes()
     site.files = {"/all.tar.gz": content}
-    known(Archive(f"{site.address}all.tar.gz", len(content), TINY_SHA256))
+    publish(Archive(f"{site.address}all.tar.gz", len(content), TINY_SHA256))
     run()
     assert len(raw.read(Path("data/raw/base.tar")).files) == 4
 
 
-def test_an_archive_that_is_not_the_one_of_the_catalogue_is_not_opened(known, site, tmp_path):
+def test_an_archive_that_is_not_the_one_of_the_catalogue_is_not_opened(publish, site, tmp_path):
     content = gzip.compress(gzip.decompress(TINY.read_bytes()), 9)[:-1]
     site.files = {"/all.tar.gz": content}
-    known(Archive(f"{site.address}all.tar.gz", len(content), TINY_SHA256))
-    assert "the archive has SHA-256" in refused(None)
+    publish(Archive(f"{site.address}all.tar.gz", len(content), TINY_SHA256))
+    assert "the archive has SHA-256" in rejected(None)
     assert not [*tmp_path.glob("cache/partial/fashion_mnist/*")]
 
 
 @pytest.mark.skipif(not Path("/usr/bin/dpkg-deb").exists(), reason="needs Debian's tools")
-def test_files_are_taken_out_of_a_debian_package_without_installing_it(known, files, tmp_path, monkeypatch):
+def test_files_are_taken_out_of_a_debian_package_without_installing_it(publish, files, tmp_path, monkeypatch):
     inside = tmp_path / "package/usr/share/datasets/tiny"
     inside.mkdir(parents=True)
     for name, content in files.items():
@@ -221,19 +224,19 @@ def test_files_are_taken_out_of_a_debian_package_without_installing_it(known, fi
     )
     (tools / "apt-get").chmod(0o755)
     monkeypatch.setenv("PATH", str(tools), prepend=os.pathsep)
-    known(DebianPackage("tiny"))
+    publish(DebianPackage("tiny"))
     run()
     assert raw.read(Path("data/raw/base.tar")).files == files
     monkeypatch.setenv("INTAGLIO_CACHE", str(tmp_path / "other"))
-    known(DebianPackage("unknown"))
-    line = refused(None)
+    publish(DebianPackage("unknown"))
+    line = rejected(None)
     assert "Debian package unknown (apt-get: Unable to locate package unknown; http://deb.example.com/ Temp" in line
 
 
-def test_a_machine_without_apt_is_told_so(known, monkeypatch):
+def test_a_machine_without_apt_goes_on_with_the_next_source(publish, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    known(DebianPackage("tiny"))
-    assert "Debian package tiny (this machine has no apt-get)" in refused(None)
+    publish(DebianPackage("tiny"))
+    assert "Debian package tiny (this machine has no apt-get)" in rejected(None)
 
 
 # The network
@@ -242,7 +245,7 @@ def test_a_machine_without_apt_is_told_so(known, monkeypatch):
 def test_a_download_that_breaks_off_goes_on_where_it_stopped(site, tmp_path):
     content = os.urandom(300_000)
     site.files, site.cuts = {"/file": content}, [100_000, 150_000]
-    path = http.fetch(f"{site.address}file", tmp_path, len(content), PATIENCE)
+    path = http.download(f"{site.address}file", tmp_path, len(content), SETTINGS)
     assert path.read_bytes() == content
     assert site.requests == [("/file", None), ("/file", "bytes=100000-"), ("/file", "bytes=250000-")]
 
@@ -252,103 +255,139 @@ def test_the_next_run_goes_on_where_a_killed_one_stopped(site, tmp_path):
     site.files, site.cuts = {"/file": content}, [100_000]
     once = Download(attempts=1, timeout=5)
     with pytest.raises(http.Unavailable, match="broke off"):
-        http.fetch(f"{site.address}file", tmp_path, len(content), once)
-    assert http.fetch(f"{site.address}file", tmp_path, len(content), once).read_bytes() == content
+        http.download(f"{site.address}file", tmp_path, len(content), once)
+    assert http.download(f"{site.address}file", tmp_path, len(content), once).read_bytes() == content
     assert site.requests[-1] == ("/file", "bytes=100000-")
 
 
-def test_a_server_without_ranges_is_asked_for_the_whole_again(site, tmp_path):
+def test_from_a_server_without_ranges_the_whole_is_requested_again(site, tmp_path):
     content = os.urandom(300_000)
     site.files, site.cuts, site.ranges = {"/file": content}, [100_000], False
-    assert http.fetch(f"{site.address}file", tmp_path, len(content), PATIENCE).read_bytes() == content
+    assert http.download(f"{site.address}file", tmp_path, len(content), SETTINGS).read_bytes() == content
 
 
 def test_a_file_that_changed_on_the_server_is_not_glued_to_its_old_beginning(site, tmp_path):
     old, new = os.urandom(300_000), os.urandom(300_000)
     site.files, site.cuts = {"/file": old}, [100_000]
     with pytest.raises(http.Unavailable):
-        http.fetch(f"{site.address}file", tmp_path, len(old), Download(attempts=1, timeout=5))
+        http.download(f"{site.address}file", tmp_path, len(old), Download(attempts=1, timeout=5))
     site.files, site.tag = {"/file": new}, '"second"'
-    assert http.fetch(f"{site.address}file", tmp_path, len(new), PATIENCE).read_bytes() == new
+    assert http.download(f"{site.address}file", tmp_path, len(new), SETTINGS).read_bytes() == new
 
 
-def test_a_partial_download_longer_than_the_file_is_thrown_away(site, tmp_path):
+def test_a_partial_download_longer_than_the_file_is_deleted(site, tmp_path):
     content = os.urandom(300_000)
     site.files, site.cuts = {"/file": content}, [200_000]
     with pytest.raises(http.Unavailable):
-        http.fetch(f"{site.address}file", tmp_path, len(content), Download(attempts=1, timeout=5))
+        http.download(f"{site.address}file", tmp_path, len(content), Download(attempts=1, timeout=5))
     site.files = {"/file": content[:100_000]}
-    assert http.fetch(f"{site.address}file", tmp_path, len(content), PATIENCE).read_bytes() == content[:100_000]
-    assert [asked for _, asked in site.requests] == [None, "bytes=200000-", None]
+    assert http.download(f"{site.address}file", tmp_path, len(content), SETTINGS).read_bytes() == content[:100_000]
+    assert [part for _, part in site.requests] == [None, "bytes=200000-", None]
 
 
-def test_a_server_that_fails_for_a_moment_is_asked_again(known, site, files):
+def test_a_server_that_fails_for_a_moment_is_tried_again(publish, site, files):
     site.files, site.failures = served(files, ".gz"), [503, 500]
-    known(Folder(site.address))
+    publish(Folder(site.address))
     run()
     assert len(site.requests) == 2 + len(files)
 
 
-def test_a_server_that_keeps_failing_is_given_up_for_the_next_source(known, site, files):
+def test_a_server_that_keeps_failing_is_given_up_for_the_next_source(publish, site, files):
     site.files, site.failures = {f"/good{name}": content for name, content in served(files).items()}, [500] * 3
-    known(Folder(f"{site.address}bad/"), Folder(f"{site.address}good/"))
+    publish(Folder(f"{site.address}bad/"), Folder(f"{site.address}good/"))
     run()
     assert [path for path, _ in site.requests[:3]] == [f"/bad/{next(iter(files))}.gz"] * 3
 
 
-def test_a_server_that_says_no_is_not_asked_again(known, site):
+def test_a_server_that_forbids_access_is_not_tried_again(publish, site):
     site.failures = [403] * 9
-    known(Folder(site.address))
-    assert "HTTP 403" in refused(None)
+    publish(Folder(site.address))
+    assert "HTTP 403" in rejected(None)
     assert len(site.requests) == 1
 
 
-def test_files_that_one_source_gave_are_not_asked_of_the_next(known, site, files):
+def test_files_that_one_source_provided_are_not_requested_from_the_next(publish, site, files):
     first, *others = files
     site.files = {f"/a/{first}": files[first], **{f"/b/{name}": files[name] for name in others}}
-    known(Folder(f"{site.address}a/"), Folder(f"{site.address}b/"))
+    publish(Folder(f"{site.address}a/"), Folder(f"{site.address}b/"))
     run()
     assert f"/b/{first}.gz" not in [path for path, _ in site.requests]
 
 
-def test_without_a_network_one_line_lists_what_was_tried_and_the_mend(known, caplog):
+def test_without_a_network_one_line_lists_what_was_tried_and_how_to_fix_it(publish, caplog):
     dead = closed_address()
-    known(Folder(dead), Folder("http://no-such-host.invalid/"))
+    publish(Folder(dead), Folder("http://no-such-host.invalid/"))
     with caplog.at_level(logging.INFO):
-        line = refused(None)
+        line = rejected(None)
     assert f"{dead} (" in line and "Connection refused" in line
     assert "http://no-such-host.invalid/ (the host's name cannot be resolved)" in line
-    assert "data.base.source" in line and "INTAGLIO_CACHE" in line
+    assert "INTAGLIO_CACHE" in line
     # A failing host is tried as often as the settings say for the first file, and not again for each of the others.
-    assert caplog.text.count(f"{dead}train-images-idx3-ubyte.gz: try") == PATIENCE.attempts - 1
+    assert caplog.text.count(f"{dead}train-images-idx3-ubyte.gz: try") == SETTINGS.attempts - 1
     assert "train-labels" not in caplog.text
 
 
 def test_a_length_that_the_server_did_not_declare_is_limited_all_the_same(site, tmp_path):
     site.files, site.declare_length = {"/file": bytes(1_000_000)}, False
     with pytest.raises(Exception, match="more than the expected 1000 bytes"):
-        http.fetch(f"{site.address}file", tmp_path, 1000, PATIENCE)
+        http.download(f"{site.address}file", tmp_path, 1000, SETTINGS)
     assert not [path for path in tmp_path.iterdir() if path.is_file() and path.stat().st_size > 100]
 
 
-def test_a_page_in_the_files_place_is_not_taken_for_the_file(known, site, files, tmp_path):
+def test_a_server_that_sends_a_byte_at_a_time_is_given_up(site, tmp_path, monkeypatch):
+    monkeypatch.setattr(http, "ANSWER_SECONDS", 0)
+    site.files = {"/file": bytes(1000)}
+    for site.drip in ("content", "headers"):
+        with pytest.raises(http.Unavailable):
+            http.download(f"{site.address}file", tmp_path, 1000, Download(attempts=1, timeout=0.5))
+
+
+def test_a_redirect_to_an_invalid_address_is_one_line(publish, site):
+    site.redirect = "http://[::1"
+    publish(Folder(site.address))
+    assert site.address in rejected(None)
+
+
+def test_a_length_of_thousands_of_digits_is_ignored(site, tmp_path):
+    site.files, site.declare_length = {"/file": b"content"}, "9" * 5000
+    path = http.download(f"{site.address}file", tmp_path, 100, Download(attempts=1, timeout=5))
+    assert path.read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("timeout", ["1e10", ".inf", ".nan"])
+def test_a_timeout_that_no_system_can_wait_for_is_rejected(timeout):
+    path = settings()
+    path.write_text(path.read_text().replace("timeout: 30", f"timeout: {timeout}"))
+    with pytest.raises(UserError, match=r"download\.timeout"):
+        download.run(params=path, name="fashion", output=Path("base.tar"))
+
+
+@pytest.mark.parametrize("source", ["~nosuchuser/x", "'file://['", "'https://[::1'", "x" * 300, "/proc/self/mem"])
+def test_on_the_command_line_a_bad_source_is_one_line_and_exit_code_2(source):
+    process = command(source, "here")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert errors.count("\n") == 1 and "params.yaml: data.fashion.source: " in errors
+
+
+def test_a_login_page_is_not_taken_for_the_file(publish, site, files, tmp_path):
     site.files = {f"/{name}.gz": b"<html>please log in</html>" for name in files}
-    known(Folder(site.address))
-    assert "has SHA-256" in refused(None)
+    publish(Folder(site.address))
+    assert "has SHA-256" in rejected(None)
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.suffix != ".lock"]
 
 
-def test_a_gzip_bomb_is_not_unpacked(known, site, files, tmp_path):
+def test_a_gzip_bomb_is_not_unpacked(publish, site, files, tmp_path):
     site.files = {f"/{name}.gz": gzip.compress(bytes(50_000_000)) for name in files}
-    known(Folder(site.address))
+    publish(Folder(site.address))
     resource_limit = max(map(len, files.values())) + 1
-    assert f"is longer than the expected {resource_limit - 1} bytes" in refused(None)
+    assert f"is longer than the expected {resource_limit - 1} bytes" in rejected(None)
 
 
-def test_a_catalogue_source_that_gives_other_content_is_passed_over(known, site, files):
+def test_a_published_source_with_other_content_is_skipped(publish, site, files):
     wrong = {name: content[:-1] + b"x" for name, content in files.items()}
     site.files = {f"/bad{k}": v for k, v in served(wrong).items()} | {f"/good{k}": v for k, v in served(files).items()}
-    known(Folder(f"{site.address}bad/"), Folder(f"{site.address}good/"))
+    publish(Folder(f"{site.address}bad/"), Folder(f"{site.address}good/"))
     run()
     assert raw.read(Path("data/raw/base.tar")).files == files
 
@@ -356,28 +395,27 @@ def test_a_catalogue_source_that_gives_other_content_is_passed_over(known, site,
 # The user's own copy
 
 
-def test_an_own_copy_with_its_checksum_may_hold_other_content(files):
+def test_a_user_copy_with_its_checksum_may_have_other_content(files):
     run(f"{TINY}#sha256={TINY_SHA256.upper()}")
     stored = raw.read(Path("data/raw/base.tar"))
     assert stored.files == files
     assert stored.set == "fashion_mnist"
 
 
-def test_an_own_copy_with_other_content_is_refused_with_the_line_to_write(monkeypatch):
-    line = refused(str(TINY))
-    assert "params.yaml: data.base.source" in line
+def test_a_user_copy_with_other_content_is_rejected_with_the_line_to_write(monkeypatch):
+    line = rejected(str(TINY))
     assert f"write source: {TINY}#sha256={TINY_SHA256}" in line
     run(line.rpartition("write source: ")[2])
 
 
-def test_an_own_copy_whose_checksum_is_another_is_refused(site):
+def test_a_user_copy_with_another_checksum_is_rejected(site):
     site.files = {"/all.tgz": TINY.read_bytes()}
     for place in (str(TINY), f"{site.address}all.tgz"):
-        line = refused(f"{place}#sha256={'0' * 64}")
+        line = rejected(f"{place}#sha256={'0' * 64}")
         assert f"has SHA-256 {TINY_SHA256}, not the one given" in line
 
 
-def test_an_own_one_file_set_needs_no_archive(tmp_path):
+def test_a_user_copy_of_a_one_file_set_needs_no_archive(tmp_path):
     content = b",".join([b"1"] * 64) + b",7\n"
     for name, stored in (("digits.csv", content), ("my.csv.gz", gzip.compress(content))):
         (tmp_path / name).write_bytes(stored)
@@ -396,70 +434,75 @@ def test_an_own_one_file_set_needs_no_archive(tmp_path):
         ("nowhere.tar#sha256=12", "not a SHA-256"),
         (f".#sha256={'0' * 64}", "is a folder"),
         (f"https://example.com/#sha256={'0' * 64}", "is a folder"),
-        (".", "holds no train-images-idx3-ubyte"),
+        ("~nosuchuser/fashion.tar", "~nosuchuser"),
+        ("file://[", "not a valid address"),
+        ("https://[::1", "not a valid address"),
+        ("https://", "cannot be read"),
+        ("x" * 300, "File name too long"),
+        ("/proc/self/mem", "/proc/self/mem"),
+        (".", "has no train-images-idx3-ubyte"),
         ("params.yaml", "is not a .tar, .tar.gz or .zip archive"),
     ],
 )
-def test_a_source_that_cannot_be_one_is_refused(source, reason):
-    line = refused(source)
-    assert line.startswith("params.yaml: data.base.source: ")
-    assert reason in line
+def test_a_source_that_cannot_be_read_is_rejected(source, reason):
+    assert reason in rejected(source)
 
 
-def test_an_own_address_that_cannot_be_reached_gives_way_to_the_catalogue(known, site, files, caplog):
+def test_a_user_address_that_cannot_be_reached_is_replaced_by_the_published_sources(publish, site, files, caplog):
     site.files = served(files)
-    known(Folder(site.address))
+    publish(Folder(site.address))
     dead = f"{closed_address()}all.tar"
     run(dead)
-    assert f"data.base.source: {dead}" in caplog.text
+    assert f"data.source: {dead}" in caplog.text
 
 
-def test_an_own_address_with_a_checksum_is_not_replaced_by_other_data(known, site, files):
+def test_a_user_address_with_a_checksum_is_not_replaced_by_other_data(publish, site, files):
     site.files = served(files)
-    known(Folder(site.address))
-    assert "try again later" in refused(f"{closed_address()}all.tar#sha256={TINY_SHA256}")
+    publish(Folder(site.address))
+    assert "try again later" in rejected(f"{closed_address()}all.tar#sha256={TINY_SHA256}")
     assert site.requests == []
 
 
-def test_the_pickled_version_of_cifar_is_refused_with_the_name_of_the_other(tmp_path):
+def test_the_pickled_version_of_cifar_is_rejected_with_the_name_of_the_binary_one(tmp_path):
     with tarfile.open("cifar.tar.gz", "w:gz") as tar:
         member = tarfile.TarInfo("cifar-10-batches-py/data_batch_1")
         member.size = 3
         tar.addfile(member, io.BytesIO(b"\x80\x03."))
-    assert "use the binary version" in refused("cifar.tar.gz", set_name="cifar10")
+    assert "use the binary version" in rejected("cifar.tar.gz", set_name="cifar10")
     (tmp_path / "cifar-10-batches-py").mkdir()
     (tmp_path / "cifar-10-batches-py/data_batch_1").touch()
-    assert "use the binary version" in refused("cifar-10-batches-py/", set_name="cifar10")
+    assert "use the binary version" in rejected("cifar-10-batches-py/", set_name="cifar10")
 
 
 # The cache
 
 
-def test_a_second_clone_needs_no_network(known, site, files):
+def test_a_second_clone_needs_no_network(publish, site, files):
     site.files = served(files)
-    known(Folder(site.address))
-    first, asked = run(output=Path("one/base.tar")), len(site.requests)
-    known(Folder(closed_address()))
+    publish(Folder(site.address))
+    first = run(output=Path("one/base.tar"))
+    requests = len(site.requests)
+    publish(Folder(closed_address()))
     assert run(output=Path("two/base.tar")) == first
-    assert len(site.requests) == asked
+    assert len(site.requests) == requests
 
 
-def test_an_own_archive_with_a_checksum_is_fetched_once(site):
+def test_a_user_archive_with_a_checksum_is_fetched_once(site):
     site.files = {"/all.tgz": TINY.read_bytes()}
     source = f"{site.address}all.tgz#sha256={TINY_SHA256}"
     assert run(source) == run(source)
     assert len(site.requests) == 1
 
 
-def test_damaged_content_in_the_cache_is_fetched_again(known, site, files, tmp_path, caplog):
+def test_damaged_content_in_the_cache_is_fetched_again(publish, site, files, tmp_path, caplog):
     site.files = served(files)
-    entry = known(Folder(site.address))
+    entry = publish(Folder(site.address))
     good = run()
-    kept = tmp_path / "cache/sha256" / entry.files[0].sha256
+    kept = tmp_path / "cache/sha256" / entry.originals.files[0].sha256
     kept.write_bytes(kept.read_bytes()[:-1])
     assert run() == good
     assert f"{kept}: damaged" in caplog.text
-    assert hashlib.sha256(kept.read_bytes()).hexdigest() == entry.files[0].sha256
+    assert hashlib.sha256(kept.read_bytes()).hexdigest() == entry.originals.files[0].sha256
 
 
 def test_two_downloads_of_the_same_thing_at_once_fetch_it_once(site):
@@ -473,9 +516,9 @@ def test_two_downloads_of_the_same_thing_at_once_fetch_it_once(site):
     assert len(site.requests) == 1
 
 
-def test_what_a_killed_run_left_behind_is_cleared_away(known, site, files, tmp_path):
+def test_what_a_killed_run_left_behind_is_cleared_away(publish, site, files, tmp_path):
     site.files = served(files)
-    known(Folder(site.address))
+    publish(Folder(site.address))
     left = tmp_path / "cache/partial/fashion_mnist/new" / next(iter(files))
     left.mkdir(parents=True)
     run()
@@ -484,9 +527,11 @@ def test_what_a_killed_run_left_behind_is_cleared_away(known, site, files, tmp_p
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("INTAGLIO_CACHE", "~nosuchuser/cache")
+    assert "INTAGLIO_CACHE" in rejected(f"{TINY}#sha256={TINY_SHA256}", key=None)
     (tmp_path / "blocked").touch()
     monkeypatch.setenv("INTAGLIO_CACHE", str(tmp_path / "blocked/cache"))
-    assert "set INTAGLIO_CACHE" in refused(f"{TINY}#sha256={TINY_SHA256}")
+    assert "INTAGLIO_CACHE" in rejected(f"{TINY}#sha256={TINY_SHA256}", key=None)
 
 
 # The disk

@@ -42,9 +42,9 @@ def test_the_lock_names_no_index_host_or_path() -> None:
 def test_each_dependency_of_the_project_is_locked_at_a_version_that_it_allows() -> None:
     locked = {dependency: LOCKED.get(canonicalize_name(dependency.name), "none") for dependency in DIRECT}
     assert not {
-        str(dependency): found
-        for dependency, found in locked.items()
-        if found == "none" or not dependency.specifier.contains(found, prereleases=True)
+        str(dependency): pinned
+        for dependency, pinned in locked.items()
+        if pinned == "none" or not dependency.specifier.contains(pinned, prereleases=True)
     }
 
 

@@ -1,19 +1,23 @@
-"""Networks: their sizes, and what fine-tuning does to them."""
+"""Our networks: their sizes, and what fine-tuning changes in them."""
 
-from dataclasses import replace
+from math import gcd
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
-from intaglio.errors import UserError
-from intaglio.models.build import build, initialise, refuse_too_small
+from intaglio.errors import SettingError, UserError
+from intaglio.models.build import build, check_size, initialise
 from intaglio.models.checkpoint import KEY, Card, load, save
-from intaglio.models.network import Network
+from intaglio.models.inputs import ImageInput
+from intaglio.models.parts import Parts
 from intaglio.models.speednet import smallest
 from intaglio.models.surgery import adapt_channels, freeze, replace_head
 from intaglio.params.model import ArticleCNN, ArticleMLP, Model, Speednet
+from intaglio.training.frozen import training_mode
 
 SPEEDNET = Speednet(name="speednet", widths=[8, 8, 16], whitening=True, pooling=2)
 OVERLAPPING = Speednet(name="speednet", widths=[8, 8, 16], whitening=True, pooling=3)
@@ -26,13 +30,28 @@ CONFIGS: list[Model] = [
 ]
 
 
-def network(config: Model = SPEEDNET, shape: tuple[int, int, int] = (1, 28, 28), classes: int = 10) -> Network:
+def built(
+    config: Model = SPEEDNET, shape: tuple[int, int, int] = (1, 28, 28), classes: int = 10
+) -> tuple[nn.Module, Parts]:
     torch.manual_seed(0)
     return build(config, shape, classes)
 
 
-def card(config: Model = SPEEDNET) -> Card:
-    return Card(config.model_dump(), (1, 28, 28), 1, tuple("abcdefghij"), (0.3,), (0.2,), "fashion_mnist")
+def network(config: Model = SPEEDNET, shape: tuple[int, int, int] = (1, 28, 28), classes: int = 10) -> nn.Module:
+    return built(config, shape, classes)[0]
+
+
+def card(config: Model = SPEEDNET, channels: int = 1, side: int = 28) -> Card:
+    return Card(
+        model=config.model_dump(),
+        input=ImageInput(shape=(channels, side, side), built_for=(1, 28, 28), mean=(0.3,), std=(0.2,)),
+        classes=tuple("abcdefghij"),
+        set="fashion_mnist",
+    )
+
+
+def first_layer(net: nn.Module, parts: Parts) -> nn.Module:
+    return net.get_submodule(parts.first)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
@@ -47,43 +66,70 @@ def test_the_articles_network_has_the_articles_layers() -> None:
     assert shapes == [(32, 3, 3, 3), (128, 32 * 15 * 15), (10, 128)]
 
 
-def test_images_too_small_for_a_network_are_refused() -> None:
-    with pytest.raises(UserError, match="article_cnn needs images of 4 pixels"):
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
+def test_every_network_names_its_parts(config: Model) -> None:
+    net, parts = built(config)
+    assert isinstance(first_layer(net, parts), nn.Conv2d | nn.Linear)
+    assert isinstance(net.get_submodule(parts.head), nn.Linear)
+    inside = {name for block in parts.blocks for name, _ in net.get_submodule(block).named_parameters(block)}
+    head = {f"{parts.head}.weight", f"{parts.head}.bias"}
+    assert inside | head == {name for name, _ in net.named_parameters()}
+
+
+def test_images_too_small_for_a_network_are_an_error() -> None:
+    with pytest.raises(SettingError) as error:
         network(ArticleCNN(name="article_cnn", filters=4, hidden=8), (1, 3, 3))
+    assert error.value.key == "model.name"
 
 
 @pytest.mark.parametrize(("config", "sides"), [(SPEEDNET, [31, 15, 7, 3]), (OVERLAPPING, [31, 16, 8, 4])], ids=WINDOWS)
 def test_pooling_halves_odd_sides_rounded_down_or_up(config: Speednet, sides: list[int]) -> None:
-    maps, found = torch.zeros(1, 1, 32, 32), []
-    for block in list(network(config, (1, 32, 32)).eval().backbone)[:-1]:
-        maps = block(maps)
-        found.append(maps.shape[-1])
-    assert found == sides
+    net, parts = built(config, (1, 32, 32))
+    net.eval()
+    maps = torch.zeros(1, 1, 32, 32)
+    halved = []
+    for name in parts.blocks:
+        maps = net.get_submodule(name)(maps)
+        halved.append(maps.shape[-1])
+    assert halved == sides
 
 
 @pytest.mark.parametrize("config", [SPEEDNET, OVERLAPPING], ids=WINDOWS)
 @pytest.mark.parametrize("side", [2, 3, 8, 9, 20, 28, 33])
-def test_a_network_learns_from_smaller_images_down_to_the_smallest_that_it_says(config: Speednet, side: int) -> None:
-    net, least = network(config, (1, side, side)), smallest(config, side)
+def test_a_network_takes_smaller_images_down_to_its_smallest(config: Speednet, side: int) -> None:
+    net = network(config, (1, side, side))
+    least = smallest(config, side)
     assert least <= side and net(torch.randn(2, 1, least, least)).shape == (2, 10)
     with pytest.raises(RuntimeError):
         net(torch.randn(2, 1, least - 1, least - 1))
 
 
 @pytest.mark.parametrize(("config", "least"), list(zip(CONFIGS, (9, 2, 28, 28), strict=True)))
-def test_images_that_shrink_below_what_a_network_takes_are_refused(config: Model, least: int) -> None:
-    refuse_too_small(config, 28, [least / 28, 1], "train")
-    line = rf"train\.resolution: .* of 28 pixels are {least - 1}, and {config.name} takes no fewer than {least}"
-    with pytest.raises(UserError, match=line):
-        refuse_too_small(config, 28, [(least - 1) / 28, 1], "train")
+def test_images_reduced_below_what_a_network_takes_are_an_error(config: Model, least: int) -> None:
+    check_size(config, (28, 28), (28, 28), [least / 28, 1])
+    with pytest.raises(SettingError, match=f"{least - 1}.*{least}") as error:
+        check_size(config, (28, 28), (28, 28), [(least - 1) / 28, 1])
+    assert error.value.key == "recipe.resolution"
+
+
+@pytest.mark.parametrize(("config", "sizes"), list(zip(CONFIGS, ([9, 64], [2, 64], [28], [28]), strict=True)))
+def test_another_size_than_a_network_was_built_for_is_an_error_where_it_does_not_take_it(
+    config: Model, sizes: list[int]
+) -> None:
+    for side in sizes:
+        check_size(config, (28, 28), (side, side), [1])
+        assert network(config).eval()(torch.zeros(2, 1, side, side)).shape == (2, 10)
+    with pytest.raises(SettingError) as error:
+        check_size(config, (28, 28), (sizes[0] - 1, sizes[0] - 1), [1])
+    assert error.value.key == "row.size"
 
 
 def test_whitening_makes_patches_uncorrelated_and_equally_strong() -> None:
     torch.manual_seed(1)
     smooth = torch.nn.functional.avg_pool2d(torch.randn(200, 1, 20, 20), 3, 1)
-    net = network()
+    net, parts = built()
     initialise(net, smooth)
-    first = net.backbone[0][0]
+    first = first_layer(net, parts)
     with torch.no_grad():
         maps = torch.nn.functional.conv2d(smooth, first.weight)[:, :4]
     values = maps.permute(1, 0, 2, 3).reshape(4, -1)
@@ -93,59 +139,91 @@ def test_whitening_makes_patches_uncorrelated_and_equally_strong() -> None:
 
 
 def test_without_whitening_the_first_filters_are_trained() -> None:
-    net = network(SPEEDNET.model_copy(update={"whitening": False}))
-    before = net.backbone[0][0].weight.clone()
+    net, parts = built(SPEEDNET.model_copy(update={"whitening": False}))
+    filters = first_layer(net, parts).weight
+    before = filters.clone()
     initialise(net, torch.randn(20, 1, 28, 28))
-    assert torch.equal(net.backbone[0][0].weight, before) and net.backbone[0][0].weight.requires_grad
+    assert torch.equal(filters, before) and filters.requires_grad
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
-def test_a_grey_network_given_three_equal_channels_answers_as_before(config: Model) -> None:
-    net = network(config).eval()
+def test_a_grey_network_given_three_equal_channels_computes_what_it_did(config: Model) -> None:
+    net, parts = built(config)
+    net.eval()
     images = torch.randn(3, 1, 28, 28)
     before = net(images)
-    adapt_channels(net, 1, 3)
+    adapt_channels(net, parts, 1, 3)
     assert torch.allclose(net(images.repeat(1, 3, 1, 1)), before, atol=1e-5)
 
 
-def test_a_colour_network_given_grey_images_answers_as_for_three_equal_channels() -> None:
-    net = network(shape=(3, 28, 28)).eval()
+def test_a_colour_network_given_grey_images_computes_what_it_did_for_three_equal_channels() -> None:
+    net, parts = built(shape=(3, 28, 28))
+    net.eval()
     images = torch.randn(3, 1, 28, 28)
     before = net(images.repeat(1, 3, 1, 1))
-    adapt_channels(net, 3, 1)
+    adapt_channels(net, parts, 3, 1)
     assert torch.allclose(net(images), before, atol=1e-5)
-    assert not net.backbone[0][0].weight.requires_grad
+    assert not first_layer(net, parts).weight.requires_grad
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 6, 8])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"padding": 2, "padding_mode": "zeros"},
+        {"padding": 2, "padding_mode": "reflect", "bias": False},
+        {"stride": (2, 3), "padding": "valid"},
+        {"dilation": 2, "padding": "same"},
+        {"groups": 2, "stride": 2, "padding": 3, "dilation": 2, "padding_mode": "circular"},
+        {"groups": 4},
+    ],
+    ids=str,
+)
+def test_an_adapted_convolution_gives_the_same_for_equal_channels_whatever_its_options(
+    options: dict[str, Any], after: int
+) -> None:
+    torch.manual_seed(0)
+    stem = nn.Conv2d(4, 8, 3, **options)
+    stem.weight.requires_grad_(False)
+    net = nn.Sequential(stem)
+    adapt_channels(net, Parts(first="0", blocks=("0",), head="0"), 4, after)
+    noise = torch.randn(2, 1, 11, 13)
+    for plane in (noise, torch.full_like(noise, 0.7)):
+        assert torch.allclose(net(plane.expand(-1, after, -1, -1)), stem(plane.expand(-1, 4, -1, -1)), atol=1e-5)
+    adapted = net[0]
+    assert adapted.in_channels == after and not adapted.weight.requires_grad
+    for name in ("stride", "padding", "dilation", "padding_mode", "kernel_size", "out_channels"):
+        assert getattr(adapted, name) == getattr(stem, name)
+    assert adapted.groups == gcd(stem.groups, after)
 
 
 def test_a_new_head_has_the_new_classes_and_leaves_the_backbone() -> None:
-    net = network()
-    before = {name: value.clone() for name, value in net.backbone.state_dict().items()}
-    replace_head(net, 3)
+    net, parts = built()
+    before = {name: value.clone() for name, value in net.eval().state_dict().items()}
+    replace_head(net, parts, 3)
     assert net(torch.zeros(2, 1, 28, 28)).shape == (2, 3)
-    net.eval()
-    replaced = net.backbone.state_dict()
-    assert all(
-        torch.equal(before[name], replaced[name]) for name in before if "running" not in name and "num" not in name
-    )
+    after = net.state_dict()
+    assert {name for name in before if not torch.equal(before[name], after[name])} == {"head.weight", "head.bias"}
 
 
 @pytest.mark.parametrize(("blocks", "learning"), [("none", 5), ("backbone", 1), (2, 3)])
 def test_freezing_stops_the_first_blocks_and_their_statistics(blocks: str | int, learning: int) -> None:
-    net = network()
-    freeze(net, blocks)  # type: ignore[arg-type]
-    parts = [*list(net.backbone)[:4], net.head]
-    assert sum(any(p.requires_grad for p in part.parameters()) for part in parts) == learning
+    net, parts = built()
+    freeze(net, parts, blocks)  # type: ignore[arg-type]
+    modules = [net.get_submodule(name) for name in (*parts.blocks, parts.head)]
+    assert sum(any(p.requires_grad for p in module.parameters()) for module in modules) == learning
     before = {name: value.clone() for name, value in net.state_dict().items() if "running_mean" in name}
-    net.train()
+    training_mode(net)
     net(torch.randn(8, 1, 28, 28))
     moved = {name.split(".")[1] for name, value in before.items() if not torch.equal(net.state_dict()[name], value)}
     frozen = 0 if blocks == "none" else 4 if blocks == "backbone" else blocks
     assert moved == {f"block{number}" for number in (1, 2, 3) if number >= frozen}
 
 
-def test_freezing_more_blocks_than_there_are_is_refused() -> None:
-    with pytest.raises(UserError, match=r"finetune\.freeze: 9 is more than the network's 4 blocks"):
-        freeze(network(), 9)
+def test_freezing_more_blocks_than_there_are_is_an_error() -> None:
+    with pytest.raises(SettingError, match=r"9.*4 blocks") as error:
+        freeze(*built(), 9)
+    assert error.value.key == "row.freeze"
 
 
 def test_a_checkpoint_comes_back_as_it_was_and_is_the_same_bytes_twice(tmp_path: Path) -> None:
@@ -153,28 +231,38 @@ def test_a_checkpoint_comes_back_as_it_was_and_is_the_same_bytes_twice(tmp_path:
     for name in ("one", "two"):
         save(tmp_path / name, net, card())
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-    found, described = load(tmp_path / "one")
-    assert described == card() and not found.training
-    assert all(torch.equal(value, net.state_dict()[name]) for name, value in found.state_dict().items())
+    random = torch.get_rng_state()
+    loaded, parts, described = load(tmp_path / "one")
+    assert torch.equal(torch.get_rng_state(), random)
+    assert described == card() and parts == built()[1] and not loaded.training
+    assert all(torch.equal(value, net.state_dict()[name]) for name, value in loaded.state_dict().items())
 
 
-def test_a_checkpoint_whose_weights_are_another_networks_is_refused(tmp_path: Path) -> None:
+def test_a_checkpoint_with_the_weights_of_another_network_is_an_error(tmp_path: Path) -> None:
     save(tmp_path / "wide.safetensors", network(SPEEDNET.model_copy(update={"widths": [8, 8, 24]})), card())
-    with pytest.raises(UserError, match=r"wide\.safetensors: backbone\.block3.*not those of the speednet"):
+    with pytest.raises(UserError, match=r"wide\.safetensors: backbone\.block3"):
         load(tmp_path / "wide.safetensors")
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
 def test_a_checkpoint_of_a_network_adapted_to_colour_comes_back(tmp_path: Path, config: Model) -> None:
-    net = network(config)
-    adapt_channels(net, 1, 3)
-    save(tmp_path / "net", net, replace(card(config), shape=(3, 28, 28)))
+    net, parts = built(config)
+    adapt_channels(net, parts, 1, 3)
+    save(tmp_path / "net", net, card(config, channels=3))
     images = torch.randn(2, 3, 28, 28)
     assert torch.equal(load(tmp_path / "net")[0](images), net.eval()(images))
 
 
+def test_a_network_that_takes_another_size_than_it_was_built_for_comes_back_with_its_poolings(tmp_path: Path) -> None:
+    config = SPEEDNET.model_copy(update={"pooling": 3})
+    net = network(config)
+    save(tmp_path / "net", net, card(config, side=3))
+    images = torch.randn(2, 1, 3, 3)
+    assert torch.equal(load(tmp_path / "net")[0](images), net.eval()(images))
+
+
 @pytest.mark.parametrize("damage", ["missing", "text", "cut", "foreign", "wrong card"])
-def test_a_file_that_is_no_checkpoint_is_refused_in_one_line(tmp_path: Path, damage: str) -> None:
+def test_a_file_that_is_not_a_checkpoint_is_an_error_of_one_line(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "net.safetensors"
     save(path, network(), card())
     match damage:
@@ -188,11 +276,12 @@ def test_a_file_that_is_no_checkpoint_is_refused_in_one_line(tmp_path: Path, dam
             save_file({"a": torch.zeros(2)}, path)
         case "wrong card":
             save_file(load_file(path), path, metadata={KEY: '{"model": {"name": "resnet"}}'})
-    with pytest.raises(UserError, match=r"net\.safetensors") as refused:
+    with pytest.raises(UserError, match=r"net\.safetensors") as error:
         load(path)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(error.value)
 
 
-def test_data_with_other_classes_are_refused() -> None:
-    with pytest.raises(UserError, match="trained for 10 classes of fashion_mnist"):
-        card().must_fit(Path("net.safetensors"), ["x"], Path("data.safetensors"))
+def test_data_with_other_classes_are_an_error() -> None:
+    card().check_classes(Path("net.safetensors"), list("abcdefghij"), Path("data.safetensors"))
+    with pytest.raises(UserError, match=r"^net\.safetensors: .*data\.safetensors"):
+        card().check_classes(Path("net.safetensors"), ["x"], Path("data.safetensors"))

@@ -1,4 +1,4 @@
-"""Finding a Chromium, and what is said where there is none. Needs none itself."""
+"""Finding a Chromium, and installing one. Needs none itself."""
 
 import os
 import shutil
@@ -8,11 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from intaglio.errors import UserError
-from intaglio.netron import browser
+from intaglio.netron import browser, install
+from intaglio.netron.limited import run_limited
 
-MENDS = ("make setup", "chromium", "playwright install chromium", "visualize.pictures: false")
+FIXES = ("python -m intaglio.netron.install", "chromium", "playwright install chromium", "visualize.pictures: false")
 
 
 def script(path: Path, body: str = "exit 0") -> Path:
@@ -23,7 +25,7 @@ def script(path: Path, body: str = "exit 0") -> Path:
 
 @pytest.fixture
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine without any browser: its PATH is one folder with hardly a tool in it."""
+    """A machine without any browser: its PATH is one folder with a few tools."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for tool in ("sh", "env", "timeout", "chmod", "touch", "true"):
@@ -50,18 +52,20 @@ def test_a_browser_that_does_not_start_is_passed_over(bare: Path) -> None:
     assert browser.find() == works
 
 
-def test_playwrights_own_browser_is_found_where_path_has_none(bare: Path) -> None:
-    own = browser._playwrights_own()
-    own.parent.mkdir(parents=True)
+def test_playwrights_download_is_found_where_path_has_no_browser(bare: Path, tmp_path: Path) -> None:
+    with sync_playwright() as playwright:
+        downloaded = Path(playwright.chromium.executable_path)
+    assert downloaded.is_relative_to(tmp_path)
+    downloaded.parent.mkdir(parents=True)
     assert browser.find() is None
-    script(own)
-    assert browser.find() == own
+    script(downloaded)
+    assert browser.find() == downloaded
 
 
-def test_without_a_browser_the_error_is_one_line_with_every_mend(bare: Path) -> None:
+def test_without_a_browser_the_error_is_one_line_with_every_fix(bare: Path) -> None:
     with pytest.raises(UserError) as caught:
         browser.require()
-    assert all(mend in str(caught.value) for mend in MENDS) and "\n" not in str(caught.value)
+    assert all(fix in str(caught.value) for fix in FIXES) and "\n" not in str(caught.value)
 
 
 def test_a_variable_that_points_nowhere_is_named_and_nothing_else_is_taken(
@@ -73,11 +77,11 @@ def test_a_variable_that_points_nowhere_is_named_and_nothing_else_is_taken(
         browser.require()
 
 
-def provide() -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", browser.__name__], capture_output=True, text=True)
+def provide(*options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", install.__name__, *options], capture_output=True, text=True)
 
 
-def test_what_is_there_is_taken_without_installing_anything(bare: Path) -> None:
+def test_an_installed_browser_is_used_without_installing_anything(bare: Path) -> None:
     script(bare / "chromium")
     script(bare / "apt-get", f"touch {bare}/called")
     done = provide()
@@ -86,50 +90,66 @@ def test_what_is_there_is_taken_without_installing_anything(bare: Path) -> None:
     assert not (bare / "called").exists()
 
 
-def test_where_nothing_can_be_installed_it_says_in_one_line_what_to_do(bare: Path, tmp_path: Path) -> None:
+def test_with_only_look_nothing_is_installed(bare: Path) -> None:
+    script(bare / "apt-get", f"touch {bare}/called")
+    done = provide("--only-look")
+    assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)
+    assert all(fix in done.stdout for fix in FIXES)
+    assert not (bare / "called").exists()
+
+
+def test_where_nothing_can_be_installed_one_line_says_what_to_do(bare: Path, tmp_path: Path) -> None:
     (tmp_path / "none").write_text("in the way of Playwright's folder")
     done = provide()
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1 and done.stderr.startswith("error: no Chromium")
     assert "Playwright's download: Error:" in done.stderr and "apt-get: not on this machine" in done.stderr
-    assert all(mend in done.stderr for mend in MENDS)
+    assert all(fix in done.stderr for fix in FIXES)
 
 
+@pytest.fixture
+def no_download(tmp_path: Path) -> None:
+    """Playwright cannot download: a file is where its folder should be."""
+    (tmp_path / "none").write_text("")
+
+
+@pytest.mark.usefixtures("no_download")
 @pytest.mark.parametrize("root", [True, False], ids=["as root", "with sudo"])
 def test_debians_package_is_installed_where_apt_is_usable(
     bare: Path, monkeypatch: pytest.MonkeyPatch, root: bool
 ) -> None:
     log = bare / "log"
     script(bare / "sudo", f'echo sudo >> {log}; shift; exec "$@"')
-    install = f'case "$*" in *install*) printf "#!/bin/sh\\n" > {bare}/chromium; chmod +x {bare}/chromium;; esac'
-    script(bare / "apt-get", f'echo "$@" >> {log}; {install}')
+    effect = f'case "$*" in *install*) printf "#!/bin/sh\\n" > {bare}/chromium; chmod +x {bare}/chromium;; esac'
+    script(bare / "apt-get", f'echo "$@" >> {log}; {effect}')
     monkeypatch.setattr(os, "geteuid", lambda: 0 if root else 1000)
-    assert browser._apt() is None
-    assert browser.find() == bare / "chromium"
+    assert install.provide() == bare / "chromium"
     assert ("sudo" in log.read_text()) is not root
 
 
-def test_apt_is_left_alone_without_the_right_to_use_it(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("no_download")
+def test_apt_is_not_run_without_the_right_to_use_it(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script(bare / "sudo", "echo 'sudo: a password is required' >&2; exit 1")
     script(bare / "apt-get", f"touch {bare}/called")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert browser._apt() == "needs root, or sudo without a password"
+    with pytest.raises(UserError, match="needs root, or sudo without a password"):
+        install.provide()
     assert not (bare / "called").exists()
 
 
 def test_an_installer_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
     children = tmp_path / "children"
     hangs = script(tmp_path / "hangs", f"sleep 300 & echo $! > {children}; sleep 300")
-    assert browser._bounded([str(hangs)], 1) == "not done after 1 s"
+    assert run_limited([str(hangs)], 1) == "not done after 1 s"
     child = int(children.read_text())
     while running(child):
         time.sleep(0.05)
 
 
-def test_the_line_that_names_the_error_is_picked_from_an_installers_output(tmp_path: Path) -> None:
+def test_the_line_with_the_error_is_picked_from_an_installers_output(tmp_path: Path) -> None:
     noisy = "printf '\\033[2mgetting it\\033[22m\\nE: Unable to locate package chromium\\n    at Object\\n'; exit 100"
-    assert browser._bounded([str(script(tmp_path / "apt", noisy))], 60) == "E: Unable to locate package chromium"
-    assert browser._bounded([str(script(tmp_path / "mute", "exit 3"))], 60) == "exit code 3"
+    assert run_limited([str(script(tmp_path / "apt", noisy))], 60) == "E: Unable to locate package chromium"
+    assert run_limited([str(script(tmp_path / "mute", "exit 3"))], 60) == "exit code 3"
 
 
 def running(process: int) -> bool:

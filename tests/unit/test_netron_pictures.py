@@ -44,10 +44,10 @@ def params(folder: Path, pictures: bool) -> Path:
     return path
 
 
-def test_the_same_network_is_drawn_with_the_same_bytes_wherever_it_lies(drawn: Path, tmp_path: Path) -> None:
+def test_the_same_network_is_drawn_with_the_same_bytes_wherever_it_is(drawn: Path, tmp_path: Path) -> None:
     onnx = small_cnn(tmp_path / "other folder" / "other name.onnx")
     svg, png = tmp_path / "graphs/base.svg", tmp_path / "graphs/base.png"
-    visualize.run(params=params(tmp_path, True), model="base", onnx=onnx, svg=svg, png=png)
+    visualize.run(params=params(tmp_path, True), name="base", onnx=onnx, svg=svg, png=png)
     assert svg.read_bytes() == (drawn / "net.svg").read_bytes()
     assert png.read_bytes() == (drawn / "net.png").read_bytes()
     assert sorted(path.name for path in svg.parent.iterdir()) == ["base.png", "base.svg"]
@@ -69,17 +69,17 @@ def test_the_whole_graph_is_in_both_pictures_and_the_svg_can_be_scaled(drawn: Pa
     assert png_size(drawn / "net.png") == (2 * width, 2 * height)
 
 
-def test_the_shapes_stand_in_brackets_that_fonts_have(drawn: Path) -> None:
+def test_shapes_are_in_brackets_that_fonts_have(drawn: Path) -> None:
     text = (drawn / "net.svg").read_text(encoding="utf-8")
     assert "‹4×1×3×3›" in text
     assert "\u3008" not in text and "\u3009" not in text
 
 
-def test_a_picture_smaller_than_the_graph_is_refused(drawn: Path, tmp_path: Path) -> None:
+def test_a_picture_smaller_than_the_graph_is_rejected(drawn: Path, tmp_path: Path) -> None:
     copy = tmp_path / "net.svg"
     copy.write_bytes((drawn / "net.svg").read_bytes())
     with pytest.raises(UserError, match="part of the graph"):
-        pictures._mend(copy, pictures.Box(0, 0, 100, 100_000), Path("net.onnx"))
+        pictures.check_and_scale(copy, pictures.Box(0, 0, 100, 100_000), Path("net.onnx"))
 
 
 def test_in_2035_the_page_still_opens_and_asks_for_nothing_outside_this_machine(drawn: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_broken_file_is_named_in_one_line_and_earlier_pictures_survive(drawn: 
         (graphs / f"base.{suffix}").write_text("from an earlier run")
     broken = tmp_path / "broken.onnx"
     broken.write_bytes((drawn / "net.onnx").read_bytes()[:-40])
-    options = ["--params", str(params(tmp_path, True)), "--model", "base", "--onnx", str(broken)]
+    options = ["--params", str(params(tmp_path, True)), "--name", "base", "--onnx", str(broken)]
     options += ["--svg", str(graphs / "base.svg"), "--png", str(graphs / "base.png")]
     main = [sys.executable, "-c", "from intaglio.cli import main; main()"]
     done = subprocess.run([*main, "visualize", *options], cwd=tmp_path, capture_output=True, text=True)
@@ -129,11 +129,11 @@ def test_a_broken_file_is_named_in_one_line_and_earlier_pictures_survive(drawn: 
 def test_a_file_that_netron_does_not_know_is_named(tmp_path: Path) -> None:
     unknown = tmp_path / "net.docx"
     unknown.write_text("not a network")
-    with pytest.raises(UserError, match=r"net\.docx: Netron does not know this kind of file"):
+    with pytest.raises(UserError, match=r"net\.docx: Netron does not know"):
         pictures.draw(unknown, tmp_path / "net.svg", tmp_path / "net.png")
 
 
-def test_a_browser_that_ends_at_once_is_a_mistake_to_mend_and_no_traceback(
+def test_a_browser_that_ends_at_once_is_an_error_with_a_fix(
     drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(browser.VARIABLE, "true")
@@ -149,7 +149,7 @@ def test_without_a_browser_the_step_fails_and_earlier_pictures_survive(
     svg.write_text("old")
     png.write_text("old")
     with pytest.raises(UserError, match=r"/nowhere/chromium.*visualize\.pictures: false"):
-        visualize.run(params=params(tmp_path, True), model="base", onnx=drawn / "net.onnx", svg=svg, png=png)
+        visualize.run(params=params(tmp_path, True), name="base", onnx=drawn / "net.onnx", svg=svg, png=png)
     assert (svg.read_text(), png.read_text()) == ("old", "old")
 
 
@@ -160,12 +160,12 @@ def test_switched_off_the_step_needs_no_browser_and_says_how_to_switch_on(
     settings = params(tmp_path, False)
     for name in ("one", "two"):
         svg, png = tmp_path / f"{name}.svg", tmp_path / f"{name}.png"
-        visualize.run(params=settings, model="finetuned", onnx=drawn / "net.onnx", svg=svg, png=png)
+        visualize.run(params=settings, name="finetuned", onnx=drawn / "net.onnx", svg=svg, png=png)
     assert (tmp_path / "one.svg").read_bytes() == svg.read_bytes()
     assert (tmp_path / "one.png").read_bytes() == png.read_bytes()
     root = ET.parse(svg).getroot()
-    said = " ".join("".join(line.itertext()) for line in root.iter(f"{SVG}text"))
-    assert "visualize.pictures: false" in said and "intaglio view finetuned" in said
+    text = " ".join("".join(line.itertext()) for line in root.iter(f"{SVG}text"))
+    assert "visualize.pictures: false" in text and "intaglio view finetuned" in text
     assert png_size(png) == (2 * int(root.get("width", 0)), 2 * int(root.get("height", 0)))
 
 

@@ -2,7 +2,9 @@
 
 import http.client
 import shutil
+import socket
 import string
+import struct
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,7 +55,7 @@ def test_the_page_its_program_and_the_model_are_served_on_the_loopback_address(a
     assert get(address, "/data/net.onnx?cb=1")[1] == MODEL
 
 
-def test_the_page_has_no_date_to_grow_old_by_and_no_version_to_report_for(address: str) -> None:
+def test_the_page_does_not_expire_and_reports_nothing(address: str) -> None:
     status, page, headers = get(address, "/")
     assert status == 200
     assert page.count(b'<meta name="date" content="">') == 1 and page.count(b'name="date"') == 1
@@ -111,6 +113,21 @@ def test_a_web_page_that_makes_its_own_name_point_here_gets_nothing(address: str
         assert (status, MODEL in content) == (421, False)
 
 
+@pytest.mark.parametrize("path", ["http://[::1", "http://[::1/secret.onnx"])
+def test_an_invalid_address_is_a_bad_request(address: str, path: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert get(address, path)[0] == 400
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_connection_that_is_reset_prints_nothing(address: str, capfd: pytest.CaptureFixture[str]) -> None:
+    parts = urlsplit(address)
+    with socket.create_connection((parts.hostname, parts.port)) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close sends a reset
+        connection.send(b"GET / HT")
+    assert get(address, "/")[0] == 200
+    assert capfd.readouterr().err == ""
+
+
 def test_a_name_with_special_characters_is_served_under_the_address_that_the_page_gives(tmp_path: Path) -> None:
     model = tmp_path / 'a "b" <c>& #1?%41é.onnx'
     model.write_bytes(MODEL)
@@ -156,7 +173,7 @@ def test_a_missing_model_is_named(tmp_path: Path) -> None:
         ("view.js", r"\u3008"),
     ],
 )
-def test_a_netron_that_the_edits_do_not_fit_is_refused(
+def test_a_netron_that_the_edits_do_not_fit_is_rejected(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, old: str
 ) -> None:
     package = tmp_path / "netron"
@@ -169,6 +186,6 @@ def test_a_netron_that_the_edits_do_not_fit_is_refused(
     with server.serve(folder / "net.onnx"):
         pass
     (package / name).write_text(text.replace(old, "something new"))
-    refusal = pytest.raises(UserError, match=rf"netron .*{name} has changed.*requirements\.lock")
-    with refusal, server.serve(folder / "net.onnx"):
+    changed = pytest.raises(UserError, match=rf"netron .*{name} has changed.*requirements\.lock")
+    with changed, server.serve(folder / "net.onnx"):
         pass

@@ -1,6 +1,8 @@
-"""ONNX: what the file says, and whether it computes the same."""
+"""ONNX: what is in the file, and whether it computes the same."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,26 +10,26 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from onnx import TensorProto, helper
 from pixels import Pixels
 from prepared import write_prepared
+from torch import nn
 
 from intaglio.data.batches import Normaliser, PlainBatches
 from intaglio.errors import UserError
 from intaglio.models.build import build
 from intaglio.models.checkpoint import Card, save
-from intaglio.models.network import Network
+from intaglio.models.inputs import ImageInput
 from intaglio.onnx.graph import export
-from intaglio.onnx.parity import compare, open_session
+from intaglio.onnx.parity import Parity, check_card, compare, summarise
+from intaglio.onnx.session import Session
 from intaglio.params.model import ArticleCNN, ArticleMLP, Model, Speednet
 from intaglio.steps import verify
 
 CARD = Card(
     model={"name": "speednet", "widths": [4, 4, 8], "whitening": True, "pooling": 2},
-    shape=(1, 12, 12),
-    channels=1,
+    input=ImageInput(shape=(1, 12, 12), built_for=(1, 12, 12), mean=(0.2,), std=(0.2,)),
     classes=("class 0", "class 1", "class 2"),
-    mean=(0.2,),
-    std=(0.2,),
     set="digits",
 )
 PARAMS = """
@@ -36,9 +38,11 @@ verify: {batch_sizes: [1, 7, 30], max_difference: 0.001, min_agreement: 1.0}
 """
 
 
-def network(config: Model | None = None, seed: int = 0) -> Network:
+def network(config: Model | None = None, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
-    return build(config or Speednet(name="speednet", widths=[4, 4, 8], whitening=True, pooling=2), CARD.shape, 3).eval()
+    small = Speednet(name="speednet", widths=[4, 4, 8], whitening=True, pooling=2)
+    net, _ = build(config or small, CARD.input.shape, 3)
+    return net.eval()
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +52,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_file_is_one_valid_model_that_says_what_it_needs_and_nothing_of_this_machine(exported: Path) -> None:
+def test_the_file_is_one_valid_model_with_metadata_and_nothing_about_this_machine(exported: Path) -> None:
     model = onnx.load(exported)
     onnx.checker.check_model(model, full_check=True)
     assert [path.name for path in exported.parent.iterdir()] == ["net.onnx"]
@@ -56,13 +60,10 @@ def test_the_file_is_one_valid_model_that_says_what_it_needs_and_nothing_of_this
     (images,), (logits,) = model.graph.input, model.graph.output
     dims = [[dim.dim_param or dim.dim_value for dim in item.type.tensor_type.shape.dim] for item in (images, logits)]
     assert dims == [["batch", 1, 12, 12], ["batch", 3]]
-    told = {item.key: item.value for item in model.metadata_props}
-    assert json.loads(told["classes"]) == list(CARD.classes)
-    assert (json.loads(told["mean"]), json.loads(told["std"]), json.loads(told["input_size"])) == (
-        [0.2],
-        [0.2],
-        [12, 12],
-    )
+    metadata = {item.key: item.value for item in model.metadata_props}
+    assert json.loads(metadata["classes"]) == list(CARD.classes)
+    assert json.loads(metadata["mean"]) == [0.2] and json.loads(metadata["std"]) == [0.2]
+    assert json.loads(metadata["input_size"]) == [12, 12]
     content = exported.read_bytes()
     assert b"stack_trace" not in content and b"/intaglio/" not in content and b".py" not in content
 
@@ -86,7 +87,8 @@ def test_two_exports_are_the_same_bytes(exported: Path, tmp_path: Path) -> None:
 def test_every_network_computes_the_same_in_every_opset(config: Model, opset: int, tmp_path: Path) -> None:
     net = network(config)
     export(net, CARD, tmp_path / "net.onnx", opset)
-    session = open_session(tmp_path / "net.onnx", CARD, 2)
+    session = Session(tmp_path / "net.onnx", 2)
+    check_card(session, CARD)
     images = Pixels(torch.randint(0, 256, (17, 12, 12, 1), dtype=torch.uint8).numpy())
     for size in (1, 7, 17):
         batches = PlainBatches(
@@ -110,7 +112,7 @@ def verified(tmp_path: Path, exported: Path, *, seed: int = 0, drift: float = 0.
     save(tmp_path / "net.safetensors", net, CARD)
     verify.run(
         params=tmp_path / "params.yaml",
-        model="base",
+        name="base",
         checkpoint=tmp_path / "net.safetensors",
         onnx=exported,
         data=write_prepared(tmp_path / "data.safetensors"),
@@ -119,31 +121,30 @@ def verified(tmp_path: Path, exported: Path, *, seed: int = 0, drift: float = 0.
     return tmp_path / "parity.json"
 
 
-def test_verify_passes_and_writes_down_the_differences_of_a_true_export(tmp_path: Path, exported: Path) -> None:
-    found = json.loads(verified(tmp_path, exported).read_text())
-    assert found["images"] == 30 and found["batch_sizes"] == [1, 7, 30] and found["agreement"] == 1
-    assert found["accuracy"]["pytorch"] == found["accuracy"]["onnx"]
-    assert 0 <= found["mean_difference"] <= found["max_difference"] < 1e-4
-    assert 90 <= found["worst"]["image"] < 120
+def test_verify_passes_and_writes_the_differences_of_a_correct_export(tmp_path: Path, exported: Path) -> None:
+    parity = json.loads(verified(tmp_path, exported).read_text())
+    assert parity["images"] == 30 and parity["batch_sizes"] == [1, 7, 30] and parity["agreement"] == 1
+    assert parity["accuracy"]["pytorch"] == parity["accuracy"]["onnx"]
+    assert 0 <= parity["mean_difference"] <= parity["max_difference"] < 1e-4
+    assert 90 <= parity["worst"]["image"] < 120
 
 
-def test_verify_fails_names_the_worst_image_and_keeps_what_was_there_when_the_export_is_anothers(
-    tmp_path: Path, exported: Path
-) -> None:
+def test_verify_fails_on_another_networks_export_and_keeps_the_earlier_output(tmp_path: Path, exported: Path) -> None:
     (tmp_path / "parity.json").write_text("earlier")
     with pytest.raises(UserError, match=r"net\.onnx: does not compute what .* at test image \d+, batch size \d+"):
         verified(tmp_path, exported, seed=1)
     assert (tmp_path / "parity.json").read_text() == "earlier"
 
 
-def test_verify_fails_at_a_difference_above_the_gate(tmp_path: Path, exported: Path) -> None:
+def test_verify_fails_at_a_difference_above_the_limit(tmp_path: Path, exported: Path) -> None:
     with pytest.raises(UserError, match=r"agreement 1\.0 .*largest difference 0\.01 \(most 0\.001\)"):
         verified(tmp_path, exported, drift=0.01)
 
 
 @pytest.mark.parametrize("damage", ["missing", "text", "cut", "other shape", "other classes"])
-def test_a_file_that_cannot_be_used_is_refused_in_one_line(tmp_path: Path, exported: Path, damage: str) -> None:
-    path, card = tmp_path / "net.onnx", CARD
+def test_a_file_that_cannot_be_used_is_an_error_of_one_line(tmp_path: Path, exported: Path, damage: str) -> None:
+    path = tmp_path / "net.onnx"
+    card = CARD
     path.write_bytes(exported.read_bytes())
     match damage:
         case "missing":
@@ -153,20 +154,51 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_line(tmp_path: Path, expor
         case "cut":
             path.write_bytes(path.read_bytes()[:-2000])
         case "other shape":
-            card = replace(CARD, shape=(3, 12, 12))
+            card = replace(CARD, input=replace(CARD.input, shape=(3, 12, 12)))
         case "other classes":
             card = replace(CARD, classes=("a", "b", "c"))
-    with pytest.raises(UserError, match=r"net\.onnx") as refused:
-        open_session(path, card, 1)
-    assert "\n" not in str(refused.value)
+    with pytest.raises(UserError, match=r"net\.onnx") as error:
+        check_card(Session(path, 1), card)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shapes"),
+    [
+        (TensorProto.FLOAT, [[2, 3]]),
+        (TensorProto.DOUBLE, [["batch", 3]]),
+        (TensorProto.INT64, [["batch", 3]]),
+        (TensorProto.FLOAT, [["batch", 3], ["batch", 3]]),
+    ],
+    ids=["fixed batch", "double", "int64", "two inputs"],
+)
+def test_a_session_takes_one_float32_input_with_a_free_batch_size(
+    tmp_path: Path, kind: int, shapes: list[list[int | str]]
+) -> None:
+    path = tmp_path / "net.onnx"
+    inputs = [helper.make_tensor_value_info(f"input{n}", kind, shape) for n, shape in enumerate(shapes)]
+    outputs = [helper.make_tensor_value_info("output", kind, shapes[0])]
+    graph = helper.make_graph([helper.make_node("Abs", ["input0"], ["output"])], "abs", inputs, outputs)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
+    with pytest.raises(UserError, match=r"net\.onnx"):
+        Session(path, 1)
+
+
+def test_a_session_runs_without_torch(exported: Path) -> None:
+    code = (
+        "import sys, numpy; from pathlib import Path; from intaglio.onnx.session import Session\n"
+        "session = Session(Path(sys.argv[1]), 1)\n"
+        "print(session.run(numpy.zeros((5, *session.input_shape), numpy.float32)).shape, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, exported], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "(5, 3) False"
 
 
 def test_the_worst_image_is_the_one_that_differs_most() -> None:
-    from intaglio.onnx.parity import Parity, summarise
-
-    ours = np.zeros((4, 2), np.float32)
-    theirs = ours.copy()
-    theirs[2, 1] = 0.5
-    record = summarise([Parity(7, ours, theirs)], np.zeros(4, np.int64), np.array([10, 11, 12, 13]), "a machine")
+    pytorch = np.zeros((4, 2), np.float32)
+    differing = pytorch.copy()
+    differing[2, 1] = 0.5
+    results = [Parity(7, pytorch, differing)]
+    record = summarise(results, np.zeros(4, np.int64), np.array([10, 11, 12, 13]), "a machine")
     assert record.worst.model_dump() == {"image": 12, "difference": 0.5, "batch_size": 7}
     assert record.agreement == 0.75

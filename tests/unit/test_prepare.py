@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from intaglio.data import raw, store
-from intaglio.data.catalogue import CATALOG
-from intaglio.data.decode import Decoded, decode
+from intaglio.data.catalogue import CATALOG, Entry
+from intaglio.data.decode import Decoded
+from intaglio.data.images import Selected
 from intaglio.data.split import split
 from intaglio.data.store import Facts, Prepared, Split, moments, open_prepared
-from intaglio.errors import UserError
+from intaglio.errors import SettingError, UserError
 from intaglio.fetching.content import Written
 from intaglio.params.data import DataSet
 from intaglio.steps import download, prepare
@@ -35,7 +36,7 @@ OUTPUT = Path("prepared/base.safetensors")
 
 
 @pytest.fixture(autouse=True)
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("INTAGLIO_CACHE", str(tmp_path / "cache"))
 
@@ -64,18 +65,18 @@ def params(set_name: str = "fashion_mnist", seed: int = 0, **changes: str) -> Pa
         f"{{set: {set_name}, source: null, per_class: {values['per_class']}, "
         f"split: {{validation: {values['validation']}, test: {values['test']}}}}}"
     )
-    text = f"seed: {seed}\ndata:\n  base: {block}\n  target: {block}\ndownload: {{attempts: 1, timeout: 1}}\n"
+    text = f"seed: {seed}\ndata:\n  images: {block}\ndownload: {{attempts: 1, timeout: 1}}\n"
     Path("params.yaml").write_text(text, encoding="utf-8")
     return Path("params.yaml")
 
 
 def run(files: dict[str, bytes], set_name: str = "fashion_mnist", seed: int = 0, **changes: str) -> Prepared:
-    prepare.run(params=params(set_name, seed, **changes), role="base", raw=originals(files, set_name), output=OUTPUT)
+    prepare.run(params=params(set_name, seed, **changes), name="images", raw=originals(files, set_name), output=OUTPUT)
     return open_prepared(OUTPUT)
 
 
-def refused(files: dict[str, bytes], set_name: str = "fashion_mnist", **changes: str) -> str:
-    """The error's line; the output of an earlier run has to survive it."""
+def rejected(files: dict[str, bytes], set_name: str = "fashion_mnist", key: str | None = None, **changes: str) -> str:
+    """The error's line, at a setting or none; the output of an earlier run is kept."""
     OUTPUT.parent.mkdir(exist_ok=True)
     OUTPUT.write_bytes(b"from an earlier run")
     with pytest.raises(UserError) as caught:
@@ -83,12 +84,17 @@ def refused(files: dict[str, bytes], set_name: str = "fashion_mnist", **changes:
     assert OUTPUT.read_bytes() == b"from an earlier run"
     assert [*OUTPUT.parent.iterdir()] == [OUTPUT]
     assert "\n" not in str(caught.value)
+    assert getattr(caught.value, "key", None) == key
     return str(caught.value)
 
 
 def digits() -> dict[str, bytes]:
-    download.run(params=params("digits", test="0.3"), role="base", output=Path("digits.tar"))
-    return raw.read(Path("digits.tar")).files
+    download.run(params=params("digits", test="0.3"), name="images", output=Path("digits.tar"))
+    return {name: bytes(content) for name, content in raw.read(Path("digits.tar")).files.items()}
+
+
+def decoded(entry: Entry, files: dict[str, bytes]) -> Decoded:
+    return entry.decode({name: memoryview(content) for name, content in files.items()}, Path("base.tar"))
 
 
 def idx(values: np.ndarray) -> bytes:
@@ -123,38 +129,39 @@ def test_idx_files_become_bytes_with_a_channel_and_the_official_test_images_come
 
 def test_the_digits_values_fill_the_range_of_a_byte():
     files = digits()
-    decoded = decode(DIGITS, files, Path("digits.tar"))
-    assert decoded.images.shape == (1797, 8, 8, 1)
-    assert decoded.train == 1797
+    [images] = decoded(DIGITS, files).images
+    assert images.shape == (1797, 8, 8, 1)
     values = np.array([line.split(b",") for line in files["digits.csv"].split()], int)
-    assert np.array_equal(decoded.images.reshape(1797, 64), np.round(values[:, :64] * 15.9375))
-    assert decoded.images.max() == 255
-    assert np.array_equal(decoded.labels, values[:, 64])
+    assert np.array_equal(images.reshape(1797, 64), np.round(values[:, :64] * 15.9375))
+    assert images.max() == 255
+    assert np.array_equal(decoded(DIGITS, files).labels, values[:, 64])
 
 
 def test_cifar_records_are_a_label_and_three_planes():
     planes = np.random.default_rng(0).integers(0, 256, (12, 3, 32, 32), np.uint8)
     labels = np.arange(12, dtype=np.uint8) % 10
     records = np.concatenate([labels[:, np.newaxis], planes.reshape(12, -1)], axis=1)
-    names = [file.name for file in CIFAR.files]
+    names = [file.name for file in CIFAR.originals.files]
     batches = {name: records[2 * index : 2 * index + 2].tobytes() for index, name in enumerate(names)}
-    decoded = decode(CIFAR, batches, Path("base.tar"))
-    assert decoded.train == 10
-    assert np.array_equal(decoded.labels, labels)
-    assert decoded.images.shape == (12, 32, 32, 3)
-    assert np.array_equal(decoded.images[7, :, :, 2], planes[7, 2])
+    whole = decoded(CIFAR, batches)
+    assert whole.official_test == 10
+    assert (whole.classes, whole.flip) == (CIFAR.classes, CIFAR.flip)
+    assert np.array_equal(whole.labels, labels)
+    images = Selected(whole.images, np.arange(12))[:]
+    assert images.shape == (12, 32, 32, 3)
+    assert np.array_equal(images[7, :, :, 2], planes[7, 2])
 
 
-def test_labels_that_do_not_fit_their_images_are_refused_with_both_names(files):
+def test_labels_that_do_not_fit_their_images_are_rejected_with_both_names(files):
     labels = np.frombuffer(files["train-labels-idx1-ubyte"], np.uint8, offset=8)
-    line = refused({**files, "train-labels-idx1-ubyte": idx(labels[:-1])})
-    assert "train-images-idx3-ubyte holds 300 images, but train-labels-idx1-ubyte holds 299 labels" in line
+    line = rejected({**files, "train-labels-idx1-ubyte": idx(labels[:-1])})
+    assert "train-images-idx3-ubyte has 300 images, but train-labels-idx1-ubyte has 299 labels" in line
 
 
-def test_a_label_without_a_class_is_refused_with_its_row(files):
+def test_a_label_without_a_class_is_rejected_with_its_row(files):
     labels = np.frombuffer(files["t10k-labels-idx1-ubyte"], np.uint8, offset=8).copy()
     labels[42] = 10
-    line = refused({**files, "t10k-labels-idx1-ubyte": idx(labels)})
+    line = rejected({**files, "t10k-labels-idx1-ubyte": idx(labels)})
     assert "t10k-labels-idx1-ubyte: row 42 has label 10, but fashion_mnist has 10 classes (0 to 9)" in line
 
 
@@ -165,7 +172,7 @@ def test_a_label_without_a_class_is_refused_with_its_row(files):
         (lambda content: b"\x00\x00\x0d\x03" + content[4:], "not an IDX file"),  # floating point
         (lambda content: b"\x00\x00\x08\x01" + content[4:], "not an IDX file"),  # one dimension
         (lambda content: gzip.compress(content), "not an IDX file"),
-        (lambda content: content[:-1], "its header says 300 x 28 x 28 values, 235216 bytes in all, but it has 235215"),
+        (lambda content: content[:-1], "300 x 28 x 28 values, 235216 bytes in all, but it has 235215"),
         (lambda content: content + b"x", "but it has 235217"),
         (lambda content: content[:4] + b"\xff" * 12 + content[16:], "4294967295 x 4294967295 x 4294967295"),
         (lambda content: content[:4] + bytes(12), "0 x 0 x 0"),
@@ -173,42 +180,43 @@ def test_a_label_without_a_class_is_refused_with_its_row(files):
         (lambda content: content[:4] + b"\x80\0\0\0\x80\0\0\0\0\0\0\x04", "2147483648 x 2147483648 x 4"),
     ],
 )
-def test_a_file_that_is_not_the_idx_file_it_should_be_is_refused(files, change, reason):
-    line = refused({**files, "train-images-idx3-ubyte": change(files["train-images-idx3-ubyte"])})
+def test_a_file_that_is_not_the_idx_file_it_should_be_is_rejected(files, change, reason):
+    line = rejected({**files, "train-images-idx3-ubyte": change(files["train-images-idx3-ubyte"])})
     assert line.startswith("base.tar: train-images-idx3-ubyte: ")
     assert reason in line
 
 
-def test_test_images_of_another_size_are_refused(files):
-    line = refused({**files, "t10k-images-idx3-ubyte": idx(np.zeros((100, 8, 8), np.uint8))})
+def test_test_images_of_another_size_are_rejected(files):
+    line = rejected({**files, "t10k-images-idx3-ubyte": idx(np.zeros((100, 8, 8), np.uint8))})
     assert "8 x 8 x 1 and 28 x 28 x 1" in line
 
 
 @pytest.mark.parametrize(
-    "line", [b"1,2,3", b"x" + b",1" * 64, b"17" + b",1" * 64, b"-1" + b",1" * 64, b"1.5" + b",1" * 64]
+    "line",
+    [b"1,2,3", b"x" + b",1" * 64, b"17" + b",1" * 64, b"-1" + b",1" * 64, b"1.5" + b",1" * 64, b"1," * 64 + b"1" * 31],
 )
-def test_a_line_of_a_csv_file_that_is_no_image_is_refused_with_its_number(line):
+def test_a_bad_line_of_a_csv_file_is_rejected_with_its_number(line):
     good = b",".join([b"1"] * 64) + b",7"
-    assert "digits.csv: line 2: not " in refused({"digits.csv": good + b"\n" + line}, "digits", test="0.3")
+    assert "digits.csv: line 2: " in rejected({"digits.csv": good + b"\n" + line}, "digits", test="0.3")
 
 
-def test_an_empty_csv_file_is_refused():
-    assert "holds no images" in refused({"digits.csv": b"\n"}, "digits", test="0.3")
+def test_an_empty_csv_file_is_rejected():
+    assert "has no images" in rejected({"digits.csv": b"\n"}, "digits", test="0.3")
 
 
-def test_a_cifar_batch_with_half_a_record_is_refused():
-    batches = {file.name: bytes(3073) for file in CIFAR.files} | {"data_batch_3.bin": bytes(5000)}
-    assert "data_batch_3.bin: 5000 bytes are not a whole number of records" in refused(batches, "cifar10")
+def test_a_cifar_batch_with_half_a_record_is_rejected():
+    batches = {file.name: bytes(3073) for file in CIFAR.originals.files} | {"data_batch_3.bin": bytes(5000)}
+    assert "data_batch_3.bin: 5000 bytes are not a whole number of records" in rejected(batches, "cifar10")
 
 
 def test_a_missing_original_is_named(files):
     del files["t10k-labels-idx1-ubyte"]
-    assert "t10k-labels-idx1-ubyte is missing; run `intaglio download` again" in refused(files)
+    assert "t10k-labels-idx1-ubyte is missing; run `intaglio download` again" in rejected(files)
 
 
-def test_originals_of_another_set_are_refused(files):
-    with pytest.raises(UserError, match=r"base\.tar: holds fashion_mnist, but params\.yaml: data\.base\.set is digits"):
-        prepare.run(params=params("digits", test="0.3"), role="base", raw=originals(files), output=OUTPUT)
+def test_originals_of_another_set_are_rejected(files):
+    with pytest.raises(UserError, match=r"base\.tar: has the files of .fashion_mnist., .*set is digits"):
+        prepare.run(params=params("digits", test="0.3"), name="images", raw=originals(files), output=OUTPUT)
     assert not OUTPUT.exists()
 
 
@@ -222,8 +230,7 @@ def settings(**changes: object) -> DataSet:
 
 
 def divide(labels: np.ndarray, seed: int = 0, **changes: object):
-    decoded = Decoded(np.zeros((len(labels), 1, 1, 1), np.uint8), labels, len(labels))
-    return split(DIGITS, decoded, settings(**changes), seed, "data.base", Path("params.yaml"))
+    return split(labels, DIGITS.classes, None, settings(**changes), seed)
 
 
 COUNTS = st.lists(st.integers(4, 40), min_size=10, max_size=10)
@@ -251,9 +258,9 @@ def test_the_test_images_are_the_same_whatever_the_seed_and_the_others_are_not()
 
 
 def test_the_test_images_of_the_digits_are_these_in_every_version():
-    decoded = decode(DIGITS, digits(), Path("digits.tar"))
-    rows = split(DIGITS, decoded, settings(), 0, "data.target", Path("params.yaml"))
-    assert per_class(decoded.labels[rows.test]) == [53, 55, 53, 55, 54, 55, 54, 54, 52, 54]
+    labels = decoded(DIGITS, digits()).labels
+    rows = divide(labels)
+    assert per_class(labels[rows.test]) == [53, 55, 53, 55, 54, 55, 54, 54, 52, 54]
     assert rows.test[:12].tolist() == [8, 17, 18, 20, 22, 23, 29, 35, 37, 45, 46, 50]
 
 
@@ -266,27 +273,24 @@ def test_few_labels_are_chosen_by_the_seed_and_more_contain_fewer():
     assert np.array_equal(few.validation, divide(labels).validation)
 
 
-def test_asking_for_more_labels_than_there_are_is_refused_with_class_and_count(files):
-    line = refused(files, per_class="25")
-    assert line.startswith(
-        "params.yaml: data.base.per_class: 25 images of each class are asked for, but T-shirt/top has 24"
-    )
+def test_asking_for_more_labels_than_there_are_is_rejected_with_class_and_count(files):
+    line = rejected(files, key="data.per_class", per_class="25")
+    assert "T-shirt/top has 24" in line
 
 
-def test_a_share_of_a_set_with_a_test_split_of_its_own_is_refused(files):
-    assert "data.base.split.test: fashion_mnist has a test split of its own; write official" in refused(
-        files, test="0.3"
-    )
+def test_a_share_of_a_set_with_an_official_test_split_is_rejected(files):
+    assert "fashion_mnist" in rejected(files, key="data.split.test", test="0.3")
 
 
-def test_official_is_refused_for_a_set_without_a_test_split():
-    assert "data.base.split.test: digits has no official test split" in refused(digits(), "digits")
+def test_official_is_rejected_for_a_set_without_an_official_test_split():
+    assert "digits" in rejected(digits(), "digits", key="data.split.test")
 
 
-def test_a_class_too_small_to_divide_is_refused():
+def test_a_class_too_small_to_divide_is_rejected():
     labels = np.concatenate([np.repeat(np.arange(10), 20), [0]])
-    with pytest.raises(UserError, match=r"data\.base\.split\.test: 3 has 1 images, too few to divide"):
+    with pytest.raises(SettingError, match="3 has 1 images") as caught:
         divide(labels[~((labels == 3) & (np.arange(201) > 60))])
+    assert caught.value.key == "data.split.test"
 
 
 # The prepared file
@@ -303,7 +307,7 @@ def test_the_facts_are_the_catalogues_and_the_moments_of_the_training_images(fil
 
 
 @pytest.mark.parametrize(("start", "stop"), [(-1, 2), (3, 2), (0, 10**6), (10**6, None)])
-def test_images_beyond_a_split_are_not_read_from_what_lies_behind_it(files, start, stop):
+def test_images_beyond_a_split_are_not_read_from_the_next_split(files, start, stop):
     images = run(files).split("train").images
     assert len(images.read(0, images.shape[0])) == images.shape[0] and len(images.read(2, 2)) == 0
     with pytest.raises(ValueError, match=f"images {start} to"):
@@ -345,10 +349,29 @@ def test_colour_images_survive_the_prepared_file():
     store.write(OUTPUT, facts, {"train": part, "validation": part, "test": part})
     prepared = open_prepared(OUTPUT)
     assert prepared.facts == facts
-    found = prepared.split("validation")
-    assert np.array_equal(found.images.read(), images)
-    assert np.array_equal(found.images.read(2, 4), images[2:4]) and np.array_equal(found.images.one(5), images[5])
-    assert np.array_equal(found.labels, part.labels) and np.array_equal(found.rows, part.rows)
+    stored = prepared.split("validation")
+    assert np.array_equal(stored.images.read(), images)
+    assert np.array_equal(stored.images.read(2, 4), images[2:4]) and np.array_equal(stored.images.one(5), images[5])
+    assert np.array_equal(stored.labels, part.labels) and np.array_equal(stored.rows, part.rows)
+
+
+def test_the_prepared_file_has_the_bytes_that_safetensors_itself_writes():
+    images = np.random.default_rng(0).integers(0, 256, (7, 3, 5, 1), np.uint8)
+    part = Split(images, np.arange(7), np.arange(7) * 2)
+    facts = Facts("digits", ('é "quoted" \\ \x01', "b"), True, (0.1,), (0.3,))
+    store.write(OUTPUT, facts, {"train": part, "validation": part, "test": part})
+    metadata = {"intaglio": json.dumps(dataclasses.asdict(facts), sort_keys=True, ensure_ascii=False)}
+    save_file(load_file(OUTPUT), "expected.safetensors", metadata)
+    assert OUTPUT.read_bytes() == Path("expected.safetensors").read_bytes()
+
+
+def test_selected_images_of_several_arrays_are_those_of_one_array():
+    images = np.random.default_rng(0).integers(0, 256, (9, 2, 3, 1), np.uint8)
+    rows = np.array([8, 0, 3, 4, 4, 7])
+    selected = Selected((images[:3], images[3:4], images[4:]), rows)
+    assert selected.shape == (6, 2, 3, 1)
+    assert np.array_equal(selected[1:5], images[rows[1:5]])
+    assert moments(selected) == moments(images[rows])
 
 
 def broken(change: Callable[[dict[str, np.ndarray], dict[str, object]], object]) -> str:
@@ -363,7 +386,7 @@ def broken(change: Callable[[dict[str, np.ndarray], dict[str, object]], object])
     return str(caught.value)
 
 
-def test_parts_that_do_not_fit_together_are_refused():
+def test_parts_that_do_not_fit_together_are_rejected():
     assert "tensors" in broken(lambda tensors, facts: tensors.pop("test.rows"))
     assert "tensors" in broken(lambda tensors, facts: tensors.update(more=np.zeros(1)))
     assert "do not fit the 4 images" in broken(lambda tensors, _: tensors.update({"test.labels": np.arange(3)}))
@@ -375,11 +398,35 @@ def test_parts_that_do_not_fit_together_are_refused():
         lambda tensors, _: tensors.update({"train.images": np.zeros((0, 2, 2, 1), np.uint8)})
     )
     assert "channels" in broken(lambda _, facts: facts.update(mean=(0.5, 0.5)))
-    assert "facts" in broken(lambda _, facts: facts.pop("classes"))
-    assert "without a class" in broken(lambda tensors, _: tensors.update({"test.labels": np.array([0, 1, 2, 10])}))
+    assert "not a class" in broken(lambda tensors, _: tensors.update({"test.labels": np.array([0, 1, 2, 10])}))
 
 
-def test_what_is_not_a_prepared_file_is_refused(files):
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"std": [0.0]},
+        {"std": [-1.0]},
+        {"mean": [float("nan")]},
+        {"mean": [float("inf")]},
+        {"mean": [10**400]},
+        {"mean": ["x"]},
+        {"classes": None},
+        {"classes": [1, 2]},
+        {"flip": "no"},
+        {"set": None},
+    ],
+)
+def test_metadata_that_prepare_does_not_write_is_rejected(change):
+    assert "metadata" in broken(lambda _, facts: facts.update(change))
+
+
+def test_deep_metadata_is_rejected():
+    save_file({"weight": np.zeros(3)}, "deep.safetensors", {"intaglio": "[" * 200_000})
+    with pytest.raises(UserError, match="metadata"):
+        open_prepared(Path("deep.safetensors"))
+
+
+def test_what_is_not_a_prepared_file_is_rejected(files):
     run(files)
     whole = OUTPUT.read_bytes()
     for content in (b"", b"text" * 100, whole[:-1], whole[:100], whole + b"x"):
@@ -398,7 +445,7 @@ def test_what_is_not_a_prepared_file_is_refused(files):
 def test_a_full_disk_is_one_line_and_leaves_what_was_there(files):
     OUTPUT.parent.mkdir()
     OUTPUT.write_bytes(b"from an earlier run")
-    line = ["prepare", "--params", params(), "--role", "base", "--raw", originals(files), "--output", OUTPUT]
+    line = ["prepare", "--params", params(), "--name", "images", "--raw", originals(files), "--output", OUTPUT]
     done = subprocess.run(
         [sys.executable, "-c", "from intaglio.cli import main; main()", *map(str, line)],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),

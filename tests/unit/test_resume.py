@@ -1,4 +1,4 @@
-"""A training run that is interrupted goes on, and ends in the same bits."""
+"""An interrupted training run continues, and ends in the same bits."""
 
 import hashlib
 import pickle
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_training import CPU, MUON, Points, recipe
+from test_training import CPU, MUON, TASK, Points, recipe
 from torch import nn
 
 from intaglio.errors import UserError
@@ -23,7 +23,7 @@ class Interrupted(Exception):
 
 
 def learner() -> nn.Module:
-    """With running statistics, filters laid out channels last, and chance in every step."""
+    """With running statistics, filters in channels-last format, and random numbers in every step."""
     torch.manual_seed(0)
     layers = (nn.Unflatten(1, (2, 1, 1)), nn.Conv2d(2, 8, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten())
     network = nn.Sequential(*layers, nn.Dropout(0.3), nn.Linear(8, 2))
@@ -31,13 +31,15 @@ def learner() -> nn.Module:
 
 
 def train(states: States, machine: Machine = CPU, **changes: Any) -> tuple[Run, dict[str, torch.Tensor]]:
-    network, points = learner(), Points()
-    run = fit(network, points, points, recipe(**changes), machine, name="points", rates={}, states=states)
+    network = learner()
+    points = Points()
+    settings = recipe(**changes)
+    run = fit(network, points, points, TASK, settings, machine, name="points", head="6", rates={}, states=states)
     return run, network.state_dict()
 
 
 def look_until(count: int) -> Callable[[], None]:
-    """Looks that fail at the one after `count`: the process dies there, before the state is kept."""
+    """Fails at the call after `count`: the process dies there, before the state is saved."""
     left = iter(range(count))
 
     def look() -> None:
@@ -58,7 +60,7 @@ def look_until(count: int) -> Callable[[], None]:
     ],
     ids=["sgd", "adamw", "muon, averaged"],
 )
-def test_a_run_that_died_goes_on_and_ends_in_the_same_bits(
+def test_a_run_that_died_continues_and_ends_in_the_same_bits(
     tmp_path: Path, minutes: float, died: int, changes: dict[str, Any]
 ) -> None:
     whole, expected = train(States(), **changes)
@@ -79,7 +81,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda content: b"", lambda content: content + b"x"])
-def test_a_damaged_state_is_put_aside_and_the_one_before_is_used(
+def test_a_damaged_state_is_renamed_and_the_one_before_is_used(
     tmp_path: Path, damage: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
     whole, _ = train(States())
@@ -88,15 +90,15 @@ def test_a_damaged_state_is_put_aside_and_the_one_before_is_used(
     newest = tmp_path / "points.pt"
     newest.write_bytes(damage(newest.read_bytes()))
     state = States(tmp_path).newest("points")
-    assert state is not None and len(state["rows"]) == 2
-    assert "points.pt: damaged, put aside as points.pt.damaged" in caplog.text
+    assert state is not None and len(state["progress"]["rows"]) == 2
+    assert (tmp_path / "points.pt.damaged").exists() and "points.pt.damaged" in caplog.text
     assert train(States(tmp_path))[0] == whole
     (tmp_path / "points.previous.pt").write_bytes(b"")
     newest.write_bytes(b"")
     assert train(States(tmp_path))[0] == whole
 
 
-def test_a_state_that_holds_code_is_put_aside_and_not_run(tmp_path: Path) -> None:
+def test_a_state_with_code_in_it_is_renamed_and_not_run(tmp_path: Path) -> None:
     class Evil:
         def __reduce__(self) -> tuple[Any, ...]:
             return (Path.touch, (tmp_path / "ran",))
@@ -107,14 +109,14 @@ def test_a_state_that_holds_code_is_put_aside_and_not_run(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["points.pt.damaged"]
 
 
-def test_another_machines_state_is_not_gone_on_from(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_run_continues_from_another_machines_state(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(Interrupted):
         train(States(tmp_path, "that one", look=look_until(3)))
     assert States(tmp_path, "this one").newest("points") is None
-    assert "of another machine (that one); not used" in caplog.text
+    assert "that one" in caplog.text
 
 
-def test_a_full_disk_is_told_and_what_was_kept_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_an_error_and_what_was_saved_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Interrupted):
         train(States(tmp_path, look=look_until(2)))
 
@@ -125,4 +127,4 @@ def test_a_full_disk_is_told_and_what_was_kept_stays(tmp_path: Path, monkeypatch
     with pytest.raises(UserError, match="No space left on device"):
         train(States(tmp_path))
     state = States(tmp_path).newest("points")
-    assert state is not None and len(state["rows"]) == 2
+    assert state is not None and len(state["progress"]["rows"]) == 2

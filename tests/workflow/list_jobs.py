@@ -33,10 +33,22 @@ def of_snakemake() -> dict[str, dict[str, Any]]:
 def of_dvc() -> dict[str, dict[str, Any]]:
     params = Params(Path("params.yaml"))
     with Repo() as repo:
+        outputs = [os.path.relpath(out.fs_path) for stage in repo.index.stages for out in stage.outs]
+
+        def files(path: str) -> list[str]:
+            """What other stages write into a folder, in place of the folder."""
+            return [output for output in outputs if output.startswith(f"{path}/")] or [path]
+
         return {
             stage.name: {
                 "command": words(stage.cmd),
-                "inputs": sorted(os.path.relpath(dep.fs_path) for dep in stage.deps if dep.hash_name != "params"),
+                "inputs": sorted(
+                    file
+                    for dep in stage.deps
+                    if dep.hash_name != "params"
+                    for file in files(os.path.relpath(dep.fs_path))
+                    if stage.name != "code" or file == os.path.relpath(dep.fs_path)
+                ),
                 "outputs": sorted(os.path.relpath(out.fs_path) for out in stage.outs),
                 "settings": params.canonical(sorted(key for dep in stage.deps for key in getattr(dep, "params", ()))),
             }

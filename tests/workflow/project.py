@@ -13,17 +13,8 @@ from typing import Any
 from ruamel.yaml import YAML
 
 REPOSITORY = Path(__file__).parents[2]
-TINY = REPOSITORY / "tests/fixtures/fashion-tiny.tar.gz"
-
-# Small widths and few epochs: the steps' own start-up takes longer than their work.
-TINY_SETTINGS: dict[str, Any] = {
-    "data.base.source": f"tests/fixtures/{TINY.name}#sha256={hashlib.sha256(TINY.read_bytes()).hexdigest()}",
-    "data.base.split.validation": 0.1,
-    "train.model": {"name": "speednet", "widths": [8, 8, 16], "whitening": True, "pooling": 2},
-    "train.epochs": 3,
-    "train.batch_size": 30,
-    "finetune.epochs": 2,
-}
+REMOVED = object()
+SETTINGS = REPOSITORY / "tests/fixtures/params.yaml"
 
 
 class Project:
@@ -67,29 +58,33 @@ class Project:
         return self.run("snakemake", "--cores", str(cores), *arguments, check=check).stdout
 
     def ran(self, *arguments: str) -> list[str]:
-        """Run Snakemake and give the jobs that it ran, by rule, `all` left out."""
-        said = self.snakemake(*arguments)
-        return sorted(rule for rule in re.findall(r"^(?:local)?rule (\w+):", said, re.MULTILINE) if rule != "all")
+        """Run Snakemake and give the jobs that it ran, by rule and row (`train@base`), `all` left out."""
+        return _jobs(self.snakemake(*arguments))
 
     def planned(self, *targets: str) -> list[str]:
-        """The jobs that Snakemake would run, by rule and wildcard, `all` left out."""
+        """The jobs that Snakemake would run, as `ran` gives them."""
         text = self.snakemake("--dry-run", *targets)
-        jobs = re.findall(r"^(?:local)?rule (\w+):\n(?: +.*\n)*?(?: +jobid: \d+\n)(?: +.*\n)*", text, re.MULTILINE)
+        jobs = _jobs(text)
         assert jobs or "Nothing to be done" in text, text
-        return sorted(job for job in jobs if job != "all")
+        return jobs
 
     def repro(self, *targets: str) -> list[str]:
-        """Run `dvc repro` and give the stages that it ran (not those restored or skipped)."""
-        return re.findall(r"^Running stage '([^']+)'", self.run("dvc", "repro", *targets).stdout, re.MULTILINE)
+        """Run `dvc repro` and give the stages that it ran (not those restored or skipped), as `ran` does its jobs."""
+        names = re.findall(r"^Running stage '([^']+)'", self.run("dvc", "repro", *targets).stdout, re.MULTILINE)
+        return sorted(name.replace("-finetuned@", "@") for name in names)
 
     def dvc_status(self) -> dict[str, Any]:
-        """What DVC holds to be out of date."""
+        """What is out of date for DVC."""
         status: dict[str, Any] = json.loads(self.run("dvc", "status", "--json").stdout)
         return status
 
     def set(self, **changes: Any) -> None:
         """Change values in params.yaml; the dots of a key are written as two underscores."""
         edit_params(self.root / "params.yaml", {key.replace("__", "."): value for key, value in changes.items()})
+
+    def remove(self, *keys: str) -> None:
+        """Remove keys from params.yaml."""
+        edit_params(self.root / "params.yaml", dict.fromkeys(keys, REMOVED))
 
     def commit(self, message: str) -> None:
         """Commit everything in git."""
@@ -121,8 +116,15 @@ class Project:
         return project
 
 
+def _jobs(text: str) -> list[str]:
+    """The jobs in what Snakemake printed."""
+    blocks = re.findall(r"^(?:local)?rule (\w+):\n((?: +.*\n)*)", text, re.MULTILINE)
+    rows = [(rule, re.search(r"^ +wildcards: \w+=(\S+)$", block, re.MULTILINE)) for rule, block in blocks]
+    return sorted(f"{rule}@{row[1]}" if row else rule for rule, row in rows if rule != "all")
+
+
 def edit_params(path: Path, changes: Mapping[str, Any]) -> None:
-    """Change values by dotted key, comments kept."""
+    """Change values by dotted key, or remove them; comments are kept."""
     yaml = YAML()
     values = yaml.load(path)
     for key, value in changes.items():
@@ -130,12 +132,15 @@ def edit_params(path: Path, changes: Mapping[str, Any]) -> None:
         inside = values
         for parent in parents:
             inside = inside[parent]
-        inside[last] = value
+        if value is REMOVED:
+            del inside[last]
+        else:
+            inside[last] = value
     yaml.dump(values, path)
 
 
 def tiny_clone(root: Path, cache: Path, **changes: Any) -> Project:
-    """A fresh repository with this tree's files as they are now, committed, and the small settings."""
+    """A fresh repository with this tree's files as they are now, committed, and the tests' own small settings."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=REPOSITORY,
@@ -150,7 +155,7 @@ def tiny_clone(root: Path, cache: Path, **changes: Any) -> Project:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, root / name)
     project = Project(root, cache)
-    edit_params(root / "params.yaml", TINY_SETTINGS)
+    shutil.copyfile(SETTINGS, root / "params.yaml")
     project.set(**changes)
     project.run("git", "init", "--quiet", "--initial-branch", "main")
     project.commit("Start")

@@ -10,34 +10,31 @@ import numpy as np
 import pytest
 from project import Project
 
-TABLE = [
-    *(f"data/raw/{role}.tar" for role in ("base", "target")),
-    *(f"data/prepared/{role}.safetensors" for role in ("base", "target")),
-    *(f"results/checkpoints/{model}.safetensors" for model in ("base", "finetuned")),
-    *(f"results/metrics/{run}.{kind}" for run in ("base", "finetuned", "scratch") for kind in ("csv", "json")),
-    *(
-        f"results/metrics/{model}.{kind}"
-        for model in ("base", "finetuned")
-        for kind in ("test.json", "confusion.csv", "predictions.csv", "parity.json")
-    ),
-    *(f"results/onnx/{model}.onnx" for model in ("base", "finetuned")),
-    *(f"results/graphs/{model}.{kind}" for model in ("base", "finetuned") for kind in ("svg", "png")),
-    *(f"results/report/{name}" for name in ("index.html", "summary.md", "epochs.csv")),
-]
+from intaglio.chain.stages import read_stages
+
+
+def outputs(project: Project) -> list[str]:
+    stages = read_stages(project.root / "dvc.yaml", project.root / "params.yaml")
+    return [output for stage in stages.values() for output in stage.outputs]
+
+
+def missing(project: Project) -> list[str]:
+    return [path for path in outputs(project) if not (project.root / path).is_file()]
 
 
 def test_snakemake_makes_every_file_and_leaves_neither_tool_anything_to_do(finished: Project) -> None:
-    assert [path for path in TABLE if not (finished.root / path).is_file()] == []
+    assert missing(finished) == []
     assert "Nothing to be done" in finished.snakemake()
     assert finished.dvc_status() == {}
     assert finished.repro() == []
     # For git there are new metrics, the report's text, and what DVC knows; the rest it leaves to DVC.
-    text = {path for path in TABLE if path.startswith(("results/metrics/", "results/report/"))}
-    told = finished.run("git", "status", "--porcelain", "--untracked-files=all").stdout.splitlines()
-    assert set(told) == {f"?? {path}" for path in {"dvc.lock", *text} - {"results/report/index.html"}}
+    text = {path for path in outputs(finished) if path.startswith("results/metrics/")}
+    text |= {"dvc.lock", "results/report/summary.md", "results/report/epochs.csv"}
+    untracked = finished.run("git", "status", "--porcelain", "--untracked-files=all").stdout.splitlines()
+    assert set(untracked) == {f"?? {path}" for path in text}
 
 
-def test_both_doors_give_the_same_bytes(finished_once: Project, clone: Callable[..., Project]) -> None:
+def test_both_tools_give_the_same_bytes(finished_once: Project, clone: Callable[..., Project]) -> None:
     other = clone("elsewhere/deep")
     other.run("dvc", "repro")
     assert other.bytes_of("data", "results") == finished_once.bytes_of("data", "results")
@@ -53,7 +50,7 @@ def test_a_clone_of_a_finished_run_with_nothing_to_pull_makes_the_same_bytes_wit
     finished.commit("A run")
     other = finished.clone(tmp_path / "elsewhere")
     # Metrics and dvc.lock came with git, data and checkpoints did not.
-    assert "train" in other.planned("results/metrics/base.test.json")
+    assert "train@base" in other.planned("results/metrics/base.test.json")
     other.snakemake(cores=cores)
     assert other.bytes_of("data", "results") == finished.bytes_of("data", "results")
     assert other.run("git", "status", "--porcelain").stdout == ""
@@ -78,30 +75,31 @@ def test_the_articles_networks_run_on_cifar10_by_changing_only_settings(
     clone: Callable[..., Project], tmp_path: Path, model: dict[str, object]
 ) -> None:
     archive = cifar10_archive(tmp_path / "cifar-10-binary.tar.gz")
-    refused = clone("first", data__base__set="cifar10", data__base__source=str(archive), train__model=model)
-    told = refused.snakemake("data/raw/base.tar", check=False)
-    vouched = next(word.strip("`'\",;") for word in told.split() if "#sha256=" in word)
+    settings = {"data__fashion__set": "cifar10", "models__small": model}
+    rejected = clone("first", data__fashion__source=str(archive), **settings)
+    message = rejected.snakemake("data/raw/fashion.tar", check=False)
+    vouched = next(word.strip("`'\",;") for word in message.split() if "#sha256=" in word)
 
-    project = clone("second", data__base__set="cifar10", data__base__source=vouched, train__model=model)
+    project = clone("second", data__fashion__source=vouched, **settings)
+    project.remove("train.scratch")
     project.snakemake()
-    assert [path for path in TABLE if not (project.root / path).is_file()] == []
+    assert missing(project) == []
     assert json.loads((project.root / "results/metrics/base.json").read_text())["model"] == model["name"]
     assert json.loads((project.root / "results/metrics/base.parity.json").read_text())["agreement"] == 1
 
 
 @pytest.mark.long
 def test_the_chain_runs_without_a_browser_when_pictures_are_off(clone: Callable[..., Project]) -> None:
-    project = clone(visualize__pictures=False, finetune__compare_from_scratch=False, finetune__freeze=2)
+    project = clone(visualize__pictures=False, finetune__finetuned__freeze=2)
     project.environment["INTAGLIO_BROWSER"] = "/nowhere/browser"
     project.snakemake()
-    assert [path for path in TABLE if not (project.root / path).is_file()] == []
-    assert json.loads((project.root / "results/metrics/scratch.json").read_text()) == {"skipped": True}
+    assert missing(project) == []
 
 
-def test_a_wrong_setting_is_refused_by_both_doors_before_anything_is_deleted(finished: Project) -> None:
+def test_a_wrong_setting_is_an_error_of_both_tools_before_anything_is_deleted(finished: Project) -> None:
     before = finished.bytes_of("data", "results")
-    finished.set(train__optimizer__name="sdg")
-    line = 'params.yaml: train.optimizer.name: "sdg" is not a choice; did you mean sgd?'
+    finished.set(recipes__full__optimizer__name="sdg")
+    line = 'params.yaml: recipes.full.optimizer.name: "sdg" is not a choice; did you mean sgd?'
     by_snakemake = finished.run("snakemake", "--cores", "1", check=False)
     assert by_snakemake.returncode != 0 and by_snakemake.stdout.count(line) == 1
     by_dvc = finished.run("dvc", "repro", check=False)

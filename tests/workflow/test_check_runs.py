@@ -12,12 +12,12 @@ def test_a_run_is_identical_until_a_file_or_a_setting_changes_and_each_is_named(
     weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     flipped = finished.run("intaglio", "check", check=False)
     assert flipped.returncode == 1
-    assert flipped.stdout.splitlines()[-1].endswith("nothing explains it: train")
+    assert flipped.stdout.splitlines()[-1].endswith("nothing explains it: train@base")
     weights.write_bytes(content)
 
-    finished.set(finetune__label_smoothing=0.2)
+    finished.set(finetune__finetuned__old_layers_rate=0.9)
     finished.run("dvc", "repro")
-    said = finished.run("intaglio", "check", "main").stdout
-    assert "settings: finetune.label_smoothing 0.1 -> 0.2" in said
-    assert "because finetune differs" in said
-    assert said.splitlines()[-1].startswith(("the same within noise as main", "different from main"))
+    text = finished.run("intaglio", "check", "main").stdout
+    assert "settings: finetune.finetuned.old_layers_rate 0.7 -> 0.9" in text
+    assert "because finetune@finetuned differs" in text
+    assert text.splitlines()[-1].startswith(("the same within noise as main", "different from main"))

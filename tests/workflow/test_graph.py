@@ -1,6 +1,5 @@
 """The two definitions of the chain, `Snakefile` and `dvc.yaml`, say the same."""
 
-import html
 import json
 import re
 import sys
@@ -8,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from project import REPOSITORY, Project
+from project import Project
 
+from intaglio.chain.code_files import STEPS
 from intaglio.chain.stages import read_stages
-from intaglio.steps.code import STEPS
 
 Jobs = dict[str, dict[str, Any]]
 
@@ -25,9 +24,10 @@ def jobs(finished_once: Project) -> dict[str, Jobs]:
 
 def test_rules_and_stages_are_one_graph(jobs: dict[str, Jobs]) -> None:
     by_snakemake = {name: job for name, job in jobs["snakemake"].items() if name != "all"}
-    by_dvc = {name: job for name, job in jobs["dvc"].items() if name != "code"}
+    # DVC cannot go through two tables at once: a step after training has a second stage for the second table.
+    by_dvc = {name.replace("-finetuned@", "@"): job for name, job in jobs["dvc"].items() if name != "code"}
     assert by_snakemake.keys() == by_dvc.keys()
-    assert {name.split("@")[0] for name in by_dvc} == set(STEPS)
+    assert {job["command"].split()[1] for job in by_dvc.values()} == set(STEPS)
     for name, job in by_snakemake.items():
         assert job == by_dvc[name], f"{name}: Snakefile and dvc.yaml differ"
 
@@ -44,24 +44,13 @@ def test_the_stage_code_writes_a_file_for_each_step(jobs: dict[str, Jobs], finis
 
 
 def test_the_projects_own_reading_of_dvc_yaml_is_dvcs(jobs: dict[str, Jobs], finished_once: Project) -> None:
-    stages = read_stages(finished_once.root / "dvc.yaml")
+    stages = read_stages(finished_once.root / "dvc.yaml", finished_once.root / "params.yaml")
     assert stages.keys() == jobs["dvc"].keys() - {"code"}
     for name, stage in stages.items():
         theirs = jobs["dvc"][name]
         assert stage.command == theirs["command"]
         assert (sorted(stage.inputs), sorted(stage.outputs)) == (theirs["inputs"], theirs["outputs"])
         assert set(stage.keys) == json.loads(theirs["settings"]).keys()
-
-
-def test_the_picture_of_the_rules_is_of_these_rules(finished_once: Project) -> None:
-    told = finished_once.run("snakemake", "results/report/index.html", "--rulegraph").stdout
-    names = dict(re.findall(r'(\d+)\[label = "(\w+)"', told))
-    needs = {(names[source], names[target]) for source, target in re.findall(r"(\d+) -> (\d+)", told)}
-    titles = re.findall(r"<title>(.*)</title>", html.unescape((REPOSITORY / "docs/rulegraph.svg").read_text()))
-    labels = re.findall(r"<text .*>(\w+)</text>", (REPOSITORY / "docs/rulegraph.svg").read_text())
-    drawn = dict(zip([title for title in titles if title.isdigit()], labels, strict=True))
-    assert set(drawn.values()) == set(STEPS)
-    assert {tuple(drawn[end] for end in title.split("->")) for title in titles if "->" in title} == needs
 
 
 def test_snakemakes_lint_misses_nothing_but_containers(finished_once: Project) -> None:

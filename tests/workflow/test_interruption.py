@@ -15,7 +15,7 @@ from intaglio.chain.stages import read_stages
 
 # Enough epochs for a run to be killed in the middle of them.
 EPOCHS = 60
-DOORS = [("snakemake", "--cores", "1", "results/metrics/base.json"), ("dvc", "repro", "train")]
+TOOLS = [("snakemake", "--cores", "1", "results/metrics/base.json"), ("dvc", "repro", "train@base")]
 OF_TRAIN = ("results/checkpoints", "results/metrics")
 
 
@@ -23,7 +23,7 @@ OF_TRAIN = ("results/checkpoints", "results/metrics")
 def prepared_once(tmp_path_factory: pytest.TempPathFactory, finished_once: Project) -> Project:
     """A clone whose base data are prepared, with a training run long enough to be interrupted; not to be changed."""
     project = finished_once.copy(tmp_path_factory.mktemp("prepared") / "clone")
-    project.set(train__epochs=EPOCHS)
+    project.set(recipes__full__epochs=EPOCHS)
     project.run("rm", "-r", "results/checkpoints", "results/metrics")
     return project
 
@@ -43,7 +43,7 @@ def left_alone(prepared_once: Project, tmp_path_factory: pytest.TempPathFactory)
 
 
 def train_command(project: Project) -> list[str]:
-    return read_stages(project.root / "dvc.yaml")["train"].command.split()
+    return read_stages(project.root / "dvc.yaml", project.root / "params.yaml")["train@base"].command.split()
 
 
 def start(project: Project, *command: str) -> "subprocess.Popen[str]":
@@ -60,10 +60,10 @@ def start(project: Project, *command: str) -> "subprocess.Popen[str]":
 
 def read_until(running: "subprocess.Popen[str]", text: str) -> None:
     assert running.stdout is not None
-    said = ""
+    text = ""
     while text not in (line := running.stdout.readline()):
-        said += line
-        assert line, said
+        text += line
+        assert line, text
 
 
 def states(project: Project) -> list[Path]:
@@ -103,20 +103,20 @@ def test_ctrl_c_keeps_the_epochs_that_were_trained(prepared: Project, left_alone
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    "door", [("snakemake", "--cores", "1", "results/metrics/base.json"), ("dvc", "repro", "train")]
+    "tool", [("snakemake", "--cores", "1", "results/metrics/base.json"), ("dvc", "repro", "train@base")]
 )
-@pytest.mark.parametrize("epoch", [2, 20, 45])  # told before it is kept: at 1 there may be nothing yet
-def test_a_killed_door_leaves_no_step_behind_and_the_same_command_goes_on(
-    prepared: Project, left_alone: tuple[dict[str, str], float], door: tuple[str, ...], epoch: int
+@pytest.mark.parametrize("epoch", [2, 20, 45])  # logged before it is kept: at 1 there may be nothing yet
+def test_a_killed_tool_leaves_no_step_behind_and_the_same_command_goes_on(
+    prepared: Project, left_alone: tuple[dict[str, str], float], tool: tuple[str, ...], epoch: int
 ) -> None:
-    running = start(prepared, *door)
+    running = start(prepared, *tool)
     read_until(running, f"epoch {epoch}/")
     steps = psutil.Process(running.pid).children(recursive=True)
     running.kill()
     running.wait()
     wait_until_gone(steps)
-    said = prepared.run(*door).stdout
-    assert "base: goes on after epoch" in said
+    text = prepared.run(*tool).stdout
+    assert "base: goes on after epoch" in text
     assert prepared.bytes_of(*OF_TRAIN) == left_alone[0]
 
 
@@ -129,8 +129,8 @@ def test_a_step_that_snakemake_retries_goes_on(prepared: Project, left_alone: tu
     )
     step.kill()
     read_until(running, "base: goes on after epoch")
-    said, _ = running.communicate()
-    assert running.returncode == 0, said
+    text, _ = running.communicate()
+    assert running.returncode == 0, text
     assert prepared.bytes_of(*OF_TRAIN) == left_alone[0]
 
 
@@ -138,19 +138,19 @@ def test_a_changed_setting_or_source_does_not_go_on_from_what_was_trained_before
     def broken_off(train: str) -> str:
         running = start(prepared, *train.split())
         assert running.stdout is not None
-        said = ""
+        text = ""
         while "epoch 3/" not in (line := running.stdout.readline()):
-            assert line, said
-            said += line
+            assert line, text
+            text += line
         running.kill()
         running.wait()
-        return said
+        return text
 
     train = " ".join(train_command(prepared))
     broken_off(train)
-    prepared.set(train__label_smoothing=0.2)
+    prepared.set(recipes__full__label_smoothing=0.2)
     assert "goes on" not in broken_off(train)
-    prepared.set(train__label_smoothing=0.1)
+    prepared.set(recipes__full__label_smoothing=0.1)
     source = prepared.root / "src/intaglio/training/schedule.py"
     text = source.read_text()
     source.write_text(text + "\nUNUSED = 1\n")
@@ -174,14 +174,14 @@ def test_an_edited_source_stops_the_step_that_runs_it_and_is_named(
     source.write_text(source.read_text() + "\n# A comment is no change.\n")
     read_until(running, "epoch 10/")
     source.write_text(source.read_text() + "\nUNUSED = 1\n")
-    said, _ = running.communicate()
-    assert running.returncode == 2, said
-    assert "src/intaglio/training/schedule.py: changed while train was reading it" in said
-    assert f"epoch {EPOCHS}/" not in said
+    text, _ = running.communicate()
+    assert running.returncode == 2, text
+    assert "src/intaglio/training/schedule.py: changed while train@base was reading it" in text
+    assert f"epoch {EPOCHS}/" not in text
     assert not (prepared.root / "results/checkpoints/base.safetensors").exists()
     # Its code file no longer describes it, and the step says so before it works.
-    refused = prepared.run(*train_command(prepared), check=False)
-    assert refused.returncode == 2 and "workflow/code/train.json: is not of src/intaglio as it is now" in refused.stdout
+    rejected = prepared.run(*train_command(prepared), check=False)
+    assert rejected.returncode == 2 and "workflow/code/train.json: is not of src/intaglio" in rejected.stdout
 
 
 def test_a_step_that_runs_already_is_not_started_again(prepared: Project) -> None:
@@ -190,8 +190,8 @@ def test_a_step_that_runs_already_is_not_started_again(prepared: Project) -> Non
     prepared.environment |= apart
     running = start(prepared, *train_command(prepared))
     read_until(running, "epoch 1/")
-    refused = prepared.run(*train_command(prepared), check=False)
-    assert refused.returncode == 2 and "train is running already" in refused.stdout
+    rejected = prepared.run(*train_command(prepared), check=False)
+    assert rejected.returncode == 2 and "train@base is running already" in rejected.stdout
     running.kill()
     running.wait()
 
@@ -201,11 +201,11 @@ def test_other_packages_than_the_locked_ones_stop_the_run_unless_they_are_chosen
 ) -> None:
     lock = prepared.root / "requirements.lock"
     lock.write_text(lock.read_text().replace("\ntorch==2.14.1", "\ntorch==2.14.2"))
-    refused = prepared.run("snakemake", "--cores", "1", "--dry-run", check=False)
-    assert refused.returncode != 0
-    assert refused.stdout.count("requirements.lock: torch 2.14.2 is locked, 2.14.1 is installed; run `make setup`") == 1
-    refused = prepared.run(*train_command(prepared), check=False)
-    assert refused.returncode == 2 and "torch 2.14.2 is locked" in refused.stdout
+    rejected = prepared.run("snakemake", "--cores", "1", "--dry-run", check=False)
+    assert rejected.returncode != 0
+    assert rejected.stdout.count("requirements.lock: torch 2.14.2 is locked, 2.14.1 is installed") == 1
+    rejected = prepared.run(*train_command(prepared), check=False)
+    assert rejected.returncode == 2 and "torch 2.14.2 is locked" in rejected.stdout
     chosen = {"INTAGLIO_PACKAGES": "installed"}
     assert prepared.run("snakemake", "--cores", "1", "results/metrics/base.json", env=chosen)
     assert '"torch": "2.14.1 instead of 2.14.2"' in (prepared.root / "workflow/code/train.json").read_text()

@@ -1,4 +1,4 @@
-"""Snakemake and DVC leave each other nothing to do, and never bless what is stale."""
+"""Snakemake and DVC leave each other nothing to do, and record nothing stale as up to date."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from project import Project
 
-AFTER_FINETUNE = ["evaluate", "export", "finetune", "report", "verify", "visualize"]
-STAGES_AFTER_FINETUNE = ["evaluate@finetuned", "export@finetuned", "finetune", "report", "verify@finetuned"]
+AFTER = ("describe", "evaluate", "export", "verify", "visualize")
+# What depends on the row of the network `finetuned`, on its weights or on those of `base`.
+OF_FINETUNED = sorted([*(f"{step}@finetuned" for step in ("finetune", *AFTER)), "report"])
+OF_BASE = sorted([*OF_FINETUNED, *(f"{step}@base" for step in ("train", *AFTER))])
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +37,12 @@ def pulled(pulled_once: Project) -> Iterator[Project]:
 def test_an_edited_setting_runs_what_depends_on_it_through_dvc_and_then_nothing_through_snakemake(
     finished: Project,
 ) -> None:
-    finished.set(finetune__label_smoothing=0.2)
-    ran = finished.repro()
-    assert [stage for stage in ran if stage.startswith(("train", "prepare", "download"))] == []
-    assert set(STAGES_AFTER_FINETUNE) <= set(ran)
+    finished.set(finetune__finetuned__old_layers_rate=0.9)
+    assert finished.repro() == sorted(["code", *OF_FINETUNED])
     assert finished.planned() == []
     # Put back: DVC has it in its run cache.
-    finished.set(finetune__label_smoothing=0.1)
-    assert set(finished.repro()) <= {"report"}
+    finished.set(finetune__finetuned__old_layers_rate=0.7)
+    assert set(finished.repro()) <= {"code", "report"}
     assert finished.planned() == []
 
 
@@ -50,19 +50,19 @@ def test_an_edited_setting_runs_what_depends_on_it_through_dvc_and_then_nothing_
 def test_an_edited_setting_runs_what_depends_on_it_through_snakemake_and_then_nothing_through_dvc(
     finished: Project,
 ) -> None:
-    finished.set(finetune__label_smoothing=0.2)
-    assert sorted(set(finished.planned())) == AFTER_FINETUNE
+    finished.set(finetune__finetuned__old_layers_rate=0.9)
+    assert finished.planned() == OF_FINETUNED
     finished.snakemake()
     assert finished.dvc_status() == {}
     assert finished.repro() == []
 
 
 def test_a_partial_run_after_an_edit_records_nothing_that_is_stale(finished: Project) -> None:
-    finished.set(finetune__label_smoothing=0.2)
+    finished.set(finetune__finetuned__old_layers_rate=0.9)
     finished.run("rm", "results/onnx/base.onnx")
     finished.snakemake("results/onnx/base.onnx")
-    assert "finetune" in finished.dvc_status()
-    assert sorted(set(finished.planned())) == AFTER_FINETUNE
+    assert "finetune@finetuned" in finished.dvc_status()
+    assert finished.planned() == OF_FINETUNED
 
 
 def test_a_clone_that_pulls_has_nothing_to_do(pulled: Project) -> None:
@@ -73,9 +73,9 @@ def test_a_clone_that_pulls_has_nothing_to_do(pulled: Project) -> None:
 @pytest.mark.parametrize(
     ("changes", "jobs"),
     [
-        ({"finetune__label_smoothing": 0.2}, AFTER_FINETUNE),
-        ({"finetune__label_smoothing": 0.2, "finetune__schedule__warmup": 0.1}, AFTER_FINETUNE),
-        ({"train__clip_norm": 1.0}, sorted([*AFTER_FINETUNE, "train"])),
+        ({"finetune__finetuned__old_layers_rate": 0.9}, OF_FINETUNED),
+        ({"recipes__full__label_smoothing": 0.2, "recipes__full__schedule__warmup": 0.1}, OF_BASE),
+        ({"recipes__full__clip_norm": 1.0}, OF_BASE),
     ],
     ids=["changed", "swapped with another", "set where it was null"],
 )
@@ -83,7 +83,7 @@ def test_a_setting_edited_before_snakemake_ever_ran_plans_just_the_steps_concern
     pulled: Project, changes: dict[str, float], jobs: list[str]
 ) -> None:
     pulled.set(**changes)
-    assert sorted(set(pulled.planned())) == jobs
+    assert pulled.planned() == jobs
     pulled.run("git", "checkout", "params.yaml")
     assert pulled.planned() == []
 
@@ -91,14 +91,17 @@ def test_a_setting_edited_before_snakemake_ever_ran_plans_just_the_steps_concern
 def test_a_line_of_code_edited_before_snakemake_ever_ran_plans_just_the_steps_that_run_it(pulled: Project) -> None:
     source = pulled.root / "src/intaglio/onnx/parity.py"
     source.write_text(source.read_text() + "\nUNUSED = 1\n")
-    assert sorted(set(pulled.planned())) == ["report", "verify"]
+    networks = ("base", "finetuned", "scratch")
+    assert pulled.planned() == sorted(
+        [*(f"{step}@{name}" for step in ("describe", "verify") for name in networks), "report"]
+    )
 
 
 def test_a_new_setting_of_the_report_makes_the_report_again_and_nothing_else(pulled: Project) -> None:
     schema = pulled.root / "src/intaglio/params/report.py"
     schema.write_text(schema.read_text() + '    title: str = Field(description="Of the page.")\n')
     pulled.set(report__title="Images")
-    assert pulled.planned() == ["report"]
+    assert {job.split("@")[0] for job in pulled.planned()} == {"describe", "report"}
 
 
 def test_a_deleted_output_comes_back_without_what_does_not_follow_from_it(finished: Project) -> None:
@@ -109,33 +112,38 @@ def test_a_deleted_output_comes_back_without_what_does_not_follow_from_it(finish
     assert finished.bytes_of("data", "results") == before
     assert finished.planned() == []
     deleted.unlink()
-    assert finished.ran() == ["evaluate", "report"]
+    assert finished.ran() == ["describe@base", "evaluate@base", "report"]
     assert finished.bytes_of("data", "results") == before
     assert finished.dvc_status() == {}
 
 
 @pytest.mark.long
-def test_parts_of_the_chain_run_by_either_door_are_recorded_and_the_rest_is_not(finished: Project) -> None:
-    def left() -> tuple[set[str], list[str]]:
-        return set(finished.dvc_status()), finished.planned()
+def test_parts_of_the_chain_run_by_either_tool_are_recorded_and_the_rest_is_not(finished: Project) -> None:
+    finished.set(finetune__finetuned__old_layers_rate=0.9)
+    rest = list(OF_FINETUNED)
 
-    finished.set(finetune__label_smoothing=0.2)
-    rest = {"evaluate@finetuned", "export@finetuned", "verify@finetuned", "report"}
-    assert finished.ran("--until", "finetune") == ["finetune"]
-    assert left() == (rest, ["evaluate", "export", "report", "verify", "visualize"])
-    assert finished.ran("--omit-from", "export") == ["evaluate"]
-    assert left() == (rest - {"evaluate@finetuned"}, ["export", "report", "verify", "visualize"])
-    assert finished.repro("export@finetuned") == ["export@finetuned"]
-    assert left() == ({"verify@finetuned", "visualize@finetuned", "report"}, ["report", "verify", "visualize"])
-    assert finished.ran("--forcerun", "visualize") == ["report", "verify", "visualize", "visualize"]
-    assert left() == (set(), [])
+    def done(*jobs: str) -> None:
+        rest[:] = [job for job in rest if job not in jobs]
+        assert finished.planned() == rest
+        assert sorted(name.replace("-finetuned@", "@") for name in finished.dvc_status()) == rest
+
+    assert finished.ran("--until", "finetune") == ["finetune@finetuned"]
+    done("finetune@finetuned")
+    assert finished.ran("--omit-from", "export") == ["evaluate@finetuned"]
+    done("evaluate@finetuned")
+    assert finished.repro("export-finetuned@finetuned") == ["export@finetuned"]
+    done("export@finetuned")
+    networks = ("base", "finetuned", "scratch")
+    forced = [f"{step}@{network}" for step in ("visualize", "describe") for network in networks]
+    assert finished.ran("--forcerun", "visualize") == sorted([*forced, "verify@finetuned", "report"])
+    done(*rest)
 
 
-def test_overwritten_data_are_noticed_by_both_doors(finished: Project) -> None:
-    data = finished.root / "data/prepared/target.safetensors"
-    data.write_bytes((finished.root / "data/prepared/base.safetensors").read_bytes())
-    assert {"prepare@target", "finetune"} <= finished.dvc_status().keys()
-    assert {"finetune", "prepare"} <= set(finished.planned())
+def test_overwritten_data_are_noticed_by_both_tools(finished: Project) -> None:
+    data = finished.root / "data/prepared/digits.safetensors"
+    data.write_bytes((finished.root / "data/prepared/fashion.safetensors").read_bytes())
+    assert {"prepare@digits", "train@scratch", "finetune@finetuned"} <= finished.dvc_status().keys()
+    assert {"prepare@digits", "train@scratch", "finetune@finetuned"} <= set(finished.planned())
 
 
 def test_a_comment_or_another_order_of_keys_runs_nothing(finished: Project) -> None:
@@ -150,39 +158,42 @@ def test_a_comment_or_another_order_of_keys_runs_nothing(finished: Project) -> N
 
 
 def test_an_edited_line_of_code_runs_the_steps_that_run_it(finished: Project) -> None:
-    source = finished.root / "src/intaglio/training/scores.py"
+    source = finished.root / "src/intaglio/tasks/scores.py"
     source.write_text(source.read_text() + "\nUNUSED = 1\n")
     jobs = set(finished.planned())
-    assert "train" not in jobs and {"finetune", "evaluate"} <= jobs
+    assert "train@base" not in jobs and "evaluate@base" in jobs
 
 
 @pytest.mark.long
 def test_a_run_that_fails_late_records_what_was_finished(clone: Callable[..., Project]) -> None:
     project = clone(verify__max_difference=1e-30, verify__batch_sizes=[1, 64])
-    said = project.snakemake("--keep-going", check=False)
-    assert said.count("does not compute what") >= 1
+    text = project.snakemake("--keep-going", check=False)
+    assert text.count("does not compute what") >= 1
     status = project.dvc_status()
-    assert "train" not in status and "finetune" not in status and "verify@base" in status
+    assert "train@base" not in status and "finetune@finetuned" not in status and "verify@base" in status
     project.set(verify__max_difference=0.001)
-    assert set(project.planned()) == {"report", "verify"}
+    assert {job.split("@")[0] for job in project.planned()} == {"describe", "report", "verify"}
 
 
 @pytest.mark.long
 def test_a_run_that_fails_in_export_records_the_training_and_does_not_train_again(finished: Project) -> None:
-    finished.set(train__epochs=2)
+    finished.set(recipes__full__epochs=2)
     source = finished.root / "src/intaglio/onnx/graph.py"
     whole = source.read_text()
     source.write_text(whole.replace("    example =", "    raise RuntimeError('broken')\n    example ="))
     assert "RuntimeError: broken" in finished.snakemake("--keep-going", check=False)
     status = finished.dvc_status().keys()
-    assert not {"train", "finetune", "evaluate@base", "evaluate@finetuned"} & status
-    assert {"export@base", "export@finetuned"} <= status
+    assert not {"train@base", "finetune@finetuned", "evaluate@base", "evaluate-finetuned@finetuned"} & status
+    assert {"export@base", "export-finetuned@finetuned"} <= status
     source.write_text(whole)
-    assert set(finished.planned()) == {"export", "report", "verify", "visualize"}
+    steps = ("export", "verify", "visualize", "describe")
+    assert finished.planned() == sorted(
+        [*(f"{step}@{name}" for step in steps for name in ("base", "finetuned")), "report"]
+    )
 
 
 def test_a_second_run_in_the_same_clone_stops_with_one_clear_line(finished: Project) -> None:
-    finished.set(train__epochs=200)
+    finished.set(recipes__full__epochs=200)
     running = subprocess.Popen(
         ["snakemake", "--cores", "1"], cwd=finished.root, env=finished.environment, stderr=subprocess.PIPE, text=True
     )
@@ -192,35 +203,35 @@ def test_a_second_run_in_the_same_clone_stops_with_one_clear_line(finished: Proj
     second = finished.run("snakemake", "--cores", "1", check=False)
     assert second.returncode != 0 and second.stdout.count("a run is active in this clone") == 1
     assert "Nothing to be done" not in second.stdout
-    other_door = finished.run("dvc", "repro", check=False)
-    assert other_door.returncode != 0 and other_door.stdout.count("is busy, it is being blocked by") == 1
+    by_dvc = finished.run("dvc", "repro", check=False)
+    assert by_dvc.returncode != 0 and by_dvc.stdout.count("is busy, it is being blocked by") == 1
     # Neither took anything from under the first.
     assert "epoch" in running.stderr.readline() and running.poll() is None
     running.kill()
     running.wait()
     # The killed run leaves no lock and no step behind: the same command goes on.
-    finished.set(train__epochs=2)
+    finished.set(recipes__full__epochs=2)
     finished.snakemake("results/metrics/base.json")
-    assert "train" not in finished.repro("train")
+    assert "train@base" not in finished.repro("train@base")
 
 
 def test_snakemake_does_not_start_while_dvc_runs_a_stage(finished: Project) -> None:
-    finished.set(train__epochs=200)
+    finished.set(recipes__full__epochs=200)
     running = subprocess.Popen(
-        ["dvc", "repro", "train"], cwd=finished.root, env=finished.environment, stderr=subprocess.PIPE, text=True
+        ["dvc", "repro", "train@base"], cwd=finished.root, env=finished.environment, stderr=subprocess.PIPE, text=True
     )
     assert running.stderr is not None
     while "epoch 1/" not in (line := running.stderr.readline()):
         assert line
-    refused = finished.run("snakemake", "--cores", "1", check=False)
-    assert refused.returncode != 0 and refused.stdout.count("a run is active in this clone") == 1
+    rejected = finished.run("snakemake", "--cores", "1", check=False)
+    assert rejected.returncode != 0 and rejected.stdout.count("a run is active in this clone") == 1
     assert "epoch" in running.stderr.readline() and running.poll() is None
     running.kill()
     running.wait()
 
 
 def test_a_step_fails_when_its_input_changes_while_it_runs(finished: Project) -> None:
-    finished.set(train__epochs=30)
+    finished.set(recipes__full__epochs=30)
     running = subprocess.Popen(
         ["snakemake", "--cores", "1", "results/metrics/base.json"],
         cwd=finished.root,
@@ -231,24 +242,24 @@ def test_a_step_fails_when_its_input_changes_while_it_runs(finished: Project) ->
     assert running.stderr is not None
     while "epoch 1/" not in (line := running.stderr.readline()):
         assert line
-    finished.set(train__epochs=31)
+    finished.set(recipes__full__epochs=31)
     said = running.stderr.read()
     assert running.wait() != 0
-    assert "params.yaml: changed while train was reading it" in said
+    assert "params.yaml: changed while train@base was reading it" in said
     assert not (finished.root / "results/checkpoints/base.safetensors").exists()
 
 
-def test_conflict_markers_in_the_lock_are_refused(finished: Project) -> None:
+def test_conflict_markers_in_the_lock_are_an_error(finished: Project) -> None:
     lock = finished.root / "dvc.lock"
     lock.write_text("<<<<<<< HEAD\n" + lock.read_text())
-    refused = finished.run("snakemake", "--cores", "1", "--dry-run", check=False)
-    assert refused.returncode != 0 and refused.stdout.count("dvc.lock: holds conflict markers") == 1
+    rejected = finished.run("snakemake", "--cores", "1", "--dry-run", check=False)
+    assert rejected.returncode != 0 and rejected.stdout.count("dvc.lock: holds conflict markers") == 1
 
 
 @pytest.mark.long
-def test_switching_between_commits_leaves_both_doors_nothing_to_do(finished: Project) -> None:
+def test_switching_between_commits_leaves_both_tools_nothing_to_do(finished: Project) -> None:
     finished.commit("One")
-    finished.set(train__epochs=2)
+    finished.set(recipes__full__epochs=2)
     finished.run("dvc", "repro")
     finished.commit("Two")
     for revision in ("HEAD~1", "main"):
@@ -260,5 +271,5 @@ def test_switching_between_commits_leaves_both_doors_nothing_to_do(finished: Pro
 
 def test_another_clones_package_is_not_run_under_this_clones_name(finished: Project) -> None:
     elsewhere = {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
-    refused = finished.run("snakemake", "--cores", "1", "--dry-run", check=False, env=elsewhere)
-    assert refused.returncode != 0 and refused.stdout.count("run `make setup` here") == 1
+    rejected = finished.run("snakemake", "--cores", "1", "--dry-run", check=False, env=elsewhere)
+    assert rejected.returncode != 0 and rejected.stdout.count("run `make setup` here") == 1

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 from observe import HAS_STRACE, Seen, observe
-from project import REPOSITORY, Project
+from packaging.utils import canonicalize_name
+from project import REPOSITORY, SETTINGS, Project
 
 from intaglio.chain.stages import Stage, read_stages
-from intaglio.provenance.code import Lock, _normal
+from intaglio.provenance.code import Lock
 
 pytestmark = pytest.mark.long
 
-STAGES = read_stages(REPOSITORY / "dvc.yaml")
+STAGES = read_stages(REPOSITORY / "dvc.yaml", SETTINGS)
 
 # Imported because it happens to be installed: the importer does without it, names it nowhere as a need, and takes
 # nothing from it that reaches a result.
@@ -47,7 +48,7 @@ def project(finished_once: Project, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="module")
 def dispatcher(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     """What every command imports before any step runs."""
-    _, *arguments = STAGES["prepare@target"].command.split()
+    _, *arguments = STAGES["prepare@digits"].command.split()
     return observe(project, [sys.executable, "-c", DISPATCH, *arguments], tmp_path_factory.mktemp("seen") / "nothing")
 
 
@@ -96,7 +97,7 @@ def distributions(seen: Seen) -> set[str]:
         for folder in folders
         if Path(file).is_relative_to(folder)
     }
-    return {_normal(name) for top in inside for name in names.get(top, [top])}
+    return {canonicalize_name(name) for top in inside for name in names.get(top, [top])}
 
 
 def may_read(stage: Stage, path: str) -> bool:

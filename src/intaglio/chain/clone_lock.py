@@ -42,13 +42,16 @@ def claim(path: Path = LOCK, busy: str = "a run is active in this clone") -> Tex
 
 
 def announce() -> None:
-    """Tell the steps that this process will start that it holds the lock."""
+    """Let the steps that this process starts know that it holds the lock."""
     os.environ[HOLDER] = f"{socket.gethostname()} {os.getpid()}"
 
 
 @contextmanager
-def claimed() -> Iterator[None]:
-    """Hold the lock while a step runs, unless the run that started it does; end when that run or `dvc repro` ends."""
+def claimed() -> Iterator[psutil.Process | None]:
+    """Hold the lock while a step runs, unless the run that started it does; end when that run or `dvc repro` ends.
+
+    Yields the workflow tool that started the step, if it is on this machine.
+    """
     try:
         runner = _runner()
     except psutil.NoSuchProcess as error:
@@ -56,10 +59,10 @@ def claimed() -> Iterator[None]:
     if runner is not None:
         threading.Thread(target=_end_with, args=(runner,), daemon=True).start()
     if HOLDER in os.environ:
-        yield
+        yield runner
         return
     with claim():
-        yield
+        yield runner
 
 
 def is_free() -> bool:

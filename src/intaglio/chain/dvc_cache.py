@@ -1,29 +1,52 @@
-"""DVC's cache: every output of a recorded run, under its MD5."""
+"""DVC's cache: every output of a finished step, under its MD5."""
 
-import subprocess
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from intaglio.errors import UserError
+from intaglio.files import replacing
+
+DVC = Path(".dvc")
 
 
 class Cache:
     """The cache's folder, which a user may have moved."""
 
     def __init__(self) -> None:
-        """Ask DVC for it.
+        """Find it, as DVC's settings say.
 
         Raises:
-            UserError: DVC's settings are broken.
+            UserError: there are no such settings, or they are broken.
         """
-        asked = subprocess.run(["dvc", "cache", "dir"], capture_output=True, text=True, check=False)
-        if asked.returncode:
-            raise UserError(f".dvc/config: DVC does not tell where its cache is: {asked.stderr.strip()}; mend it")
-        self.folder = Path(asked.stdout.strip())
+        # Here, because most commands do without it: it takes 0.2 s to import.
+        from dvc.config import Config, ConfigError
+
+        if not (DVC / "config").is_file():
+            raise UserError(f"{DVC}/config: not there; restore it (git checkout {DVC}), or make it anew (dvc init)")
+        try:
+            config = Config(str(DVC.absolute()), validate=False)
+        except ConfigError as error:
+            raise UserError(f"{DVC}/config: {error}; fix it, or restore it from git") from error
+        self.folder = Path(str(config.get("cache", {}).get("dir") or DVC / "cache"))
 
     def path(self, md5: str) -> Path:
-        """Where the content with this MD5 lies, if it is there."""
+        """Where the content with this MD5 is, if the cache has it."""
         return self.folder / "files/md5" / md5[:2] / md5[2:]
 
-    def holds(self, outputs: dict[str, str | None]) -> bool:
+    def holds(self, outputs: Mapping[str, str | None]) -> bool:
         """Whether all of some outputs, given by path with their MD5, are there."""
         return all(md5 is not None and self.path(md5).is_file() for md5 in outputs.values())
+
+    def keep(self, outputs: Mapping[str, str | None]) -> None:
+        """Copy outputs into the cache, as `dvc commit` would, those that it does not have.
+
+        Raises:
+            UserError: the disk is full, or the cache cannot be written to.
+        """
+        for output, md5 in outputs.items():
+            if md5 is not None and not self.path(md5).is_file():
+                with replacing(self.path(md5)) as temporary:
+                    shutil.copyfile(output, temporary)
+                    # DVC takes content that cannot be written to for content that nobody has changed.
+                    temporary.chmod(0o444)

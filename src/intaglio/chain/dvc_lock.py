@@ -1,10 +1,12 @@
-"""DVC's own lock on the outputs, held by a Snakemake run: `dvc repro` deletes outputs before its step could refuse."""
+"""DVC's own lock on the outputs, held by a Snakemake run: `dvc repro` deletes outputs before its step could stop it."""
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from intaglio.chain.stages import read_stages
+from intaglio.chain.step_source import CODE
 from intaglio.errors import UserError
 
 FOLDER = Path(".dvc/tmp")
@@ -23,10 +25,23 @@ def outputs_held() -> Iterator[None]:
     from dvc.rwlock import rwlock
 
     FOLDER.mkdir(parents=True, exist_ok=True)
-    outputs = [str(Path(path).absolute()) for stage in read_stages().values() for path in stage.outputs]
+    _remove_if_damaged(FOLDER / "rwlock")
+    # The code files, too: DVC deletes the outputs of its stage `code` before it runs it, and steps read them.
+    paths = [*(path for stage in read_stages().values() for path in stage.outputs), *map(str, CODE.glob("*.json"))]
+    outputs = [str(Path(path).absolute()) for path in paths]
     with ExitStack() as stack:
         try:
             stack.enter_context(rwlock(str(FOLDER.absolute()), localfs, "snakemake", [], outputs, False))
         except DvcException as error:
             raise UserError(f"{FOLDER}/rwlock: {' '.join(str(error).split())}") from error
         yield
+
+
+def _remove_if_damaged(path: Path) -> None:
+    """A kill while DVC writes the file leaves it empty, and every later command of DVC would fail."""
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except ValueError:
+        path.unlink()

@@ -16,6 +16,25 @@ from intaglio.params.reader import canonical
 LOCK = Path("dvc.lock")
 
 
+def set_damaged_aside() -> Path | None:
+    """Rename a lock file that a kill has cut short, so that it is written anew; returns its new name.
+
+    The records of the runs know all that it said of what is on disk.
+    """
+    if not LOCK.exists():
+        return None
+    try:
+        content = LOCK.read_text(encoding="utf-8")
+        whole = _has_conflicts(content) or isinstance(YAML(typ="safe").load(content)["stages"], dict)
+    except Exception:  # whatever is wrong in it
+        whole = False
+    return None if whole else LOCK.rename(f"{LOCK}.damaged")
+
+
+def _has_conflicts(content: str) -> bool:
+    return any(line.startswith(("<<<<<<<", ">>>>>>>")) for line in content.splitlines())
+
+
 def read_lock(stages: Mapping[str, Stage]) -> dict[str, RunRecord]:
     """The runs of some stages in `dvc.lock`; none when there is no such file.
 
@@ -25,7 +44,7 @@ def read_lock(stages: Mapping[str, Stage]) -> dict[str, RunRecord]:
     if not LOCK.exists():
         return {}
     text = LOCK.read_text(encoding="utf-8")
-    if any(line.startswith(("<<<<<<<", ">>>>>>>")) for line in text.splitlines()):
+    if _has_conflicts(text):
         raise UserError(f"{LOCK}: holds conflict markers; take one side (git checkout --ours {LOCK}), then go on")
     return parse_lock(text, stages, f"{LOCK}: is not a DVC lock file; restore it from git")
 

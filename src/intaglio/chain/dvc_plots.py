@@ -1,9 +1,9 @@
 """The page that `dvc plots` writes, with its scripts inside: DVC's own page takes them from a CDN.
 
-`python -m intaglio.chain.dvc_plots` makes the page's template and tells DVC of it, for this clone alone.
+`python -m intaglio.chain.dvc_plots` makes the page's template and sets it in DVC's settings, for this clone alone.
 
 Vega, Vega-Lite and Vega-Embed (BSD-3-Clause) are those that Snakemake's package carries for its reports: pinned by
-requirements.lock, and of the versions that DVC's page asks for (Vega-Lite 5.2 on both sides).
+requirements.lock, and of the versions that DVC's page loads (Vega-Lite 5.2 on both sides).
 """
 
 import subprocess

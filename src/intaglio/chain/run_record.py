@@ -8,12 +8,13 @@ changed. `sync` relies on its record.
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from intaglio.chain.clone_lock import claim, claimed
+from intaglio.chain.dvc_cache import Cache
 from intaglio.chain.hashes import Hashes
 from intaglio.chain.recorder import RECORDER, Recorder
 from intaglio.chain.run_cache import restore
@@ -39,11 +40,23 @@ class RunRecord:
 
 
 def read_record(stage: Stage) -> RunRecord | None:
-    """The record of a stage's last run; None when there is none that can be read."""
+    """The record of a stage's last run; None when there is none that can be read, or it is of other files."""
     try:
-        return RunRecord(**json.loads(_path(stage).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        record = RunRecord(**json.loads(_path(stage).read_text(encoding="utf-8")))
+        fits = set(record.inputs) == set(stage.inputs) and set(record.outputs) == set(stage.outputs)
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    return record if fits else None
+
+
+def past_run(stage: Stage, settings: str, inputs: Mapping[str, str | None]) -> tuple[str, Path]:
+    """The key of all that a result depends on, and the file that lists the outputs of the run with this key.
+
+    The code is among the inputs, as `workflow/code/{step}.json`.
+    """
+    everything = as_json([stage.command, settings, dict(inputs)])
+    key = hashlib.sha256(everything.encode()).hexdigest()[:32]
+    return key, RECORDS / stage.name / f"{key}.json"
 
 
 @contextmanager
@@ -64,11 +77,11 @@ def recorded(step: str, reads: Set[str], writes: Set[str]) -> Iterator[bool]:
     if stage is None:
         yield True
         return
-    with claimed():
+    with claimed() as runner:
         run = _Run(stage)
         with run.own_state() as state:
             RECORDER.set(Recorder(run.check_unchanged, state))
-            restored = restore(run.past, run.hashes)
+            restored = restore(run.past, stage.outputs, runner, run.hashes)
             if restored:
                 logger.info("computed before from the same settings, inputs and code: taken from DVC's cache")
             yield not restored
@@ -81,11 +94,9 @@ class _Run:
     def __init__(self, stage: Stage) -> None:
         self.stage, self.hashes = stage, Hashes()
         self.sources = Sources(stage.step)
-        self.settings, self.inputs = Params(PARAMS).canonical(stage.keys), self.hashes.md5s(stage.inputs)
-        everything = as_json([stage.command, self.settings, self.inputs, self.sources.described])
-        # Everything that the result depends on.
-        self.key = hashlib.sha256(everything.encode()).hexdigest()[:32]
-        self.past = RECORDS / stage.name / f"{self.key}.json"
+        self.settings = Params(PARAMS).canonical(stage.keys)
+        self.inputs = self.hashes.md5s(stage.inputs)
+        self.key, self.past = past_run(stage, self.settings, self.inputs)
 
     @contextmanager
     def own_state(self) -> Iterator[Path]:
@@ -122,6 +133,8 @@ class _Run:
                 Path(path).unlink(missing_ok=True)
             raise
         outputs = self.hashes.md5s(self.stage.outputs)
+        # From here on the result is safe, whatever becomes of the tool that started the step.
+        Cache().keep(outputs)
         write_json(_path(self.stage), asdict(RunRecord(self.stage.command, self.inputs, outputs, self.settings)))
         write_json(self.past, outputs)
         self.hashes.keep()

@@ -1,5 +1,6 @@
 """What the Snakefile needs: the settings, each rule's share of them, and code files that are up to date."""
 
+import atexit
 import os
 import shutil
 import sys
@@ -14,11 +15,12 @@ from intaglio.chain.clone_lock import announce, claim, is_free
 from intaglio.chain.code_files import refresh
 from intaglio.chain.descriptions import remove_leftovers
 from intaglio.chain.dvc_lock import outputs_held
+from intaglio.chain.dvc_lockfile import set_damaged_aside
 from intaglio.chain.preflight import check_settings
 from intaglio.chain.run_cache import CHOICE as TAKE_FROM_CACHE
 from intaglio.chain.stages import PARAMS
 from intaglio.chain.step_source import CODE, LOCK, SOURCE, require_own_package
-from intaglio.chain.sync import update_dvc_lock, update_snakemake
+from intaglio.chain.sync import behind, correct_times, update_dvc_lock, update_snakemake
 from intaglio.errors import UserError
 from intaglio.params.reader import Params
 from intaglio.params.schema import Everything
@@ -49,12 +51,24 @@ def check_and_sync(workflow: Any, config: dict[str, Any]) -> Everything:
         if workflow.is_main_process and is_free():
             refresh(SOURCE, LOCK, CODE)
             remove_leftovers(settings)
-            if changed := update_snakemake():
-                _say(f"{changed} of Snakemake's records brought in line with what is on disk")
+            _sync(writes_lock=not (workflow.dryrun or inside_of_dvc()))
     except UserError as error:
         raise WorkflowError(str(error)) from error
     config.update(Params(PARAMS).values)
     return settings
+
+
+def _sync(*, writes_lock: bool) -> None:
+    """Bring both records in line with what is on disk, each with a line if there was anything to do."""
+    if aside := set_damaged_aside():
+        _print(f"dvc.lock was damaged: it is {aside} now, and is written anew from the records of the runs")
+    for path in correct_times():
+        _print(f"{path}: its time was in the future; set to now")
+    if changed := update_snakemake():
+        _print(f"{changed} of Snakemake's records brought in line with what is on disk")
+    # When there is nothing to run Snakemake ends without a word to `onsuccess`.
+    if writes_lock and behind():
+        _print(f"{len(update_dvc_lock())} stages newly recorded in dvc.lock")
 
 
 def lock_clone(workflow: Any) -> None:
@@ -70,6 +84,7 @@ def lock_clone(workflow: Any) -> None:
     except UserError as error:
         raise WorkflowError(str(error)) from error
     announce()
+    atexit.register(_record_at_exit)
     wanted = workflow.dag_settings
     if not (wanted.forceall or wanted.forcerun or wanted.forcetargets):
         os.environ[TAKE_FROM_CACHE] = "yes"
@@ -81,13 +96,22 @@ def record_results() -> None:
     Raises:
         WorkflowError: `dvc.lock` cannot be brought up to date.
     """
+    atexit.unregister(_record_at_exit)
     try:
         if not inside_of_dvc():
             _OUTPUTS.close()
-            _say(f"{len(update_dvc_lock())} stages newly recorded in dvc.lock")
+            _print(f"{len(update_dvc_lock())} stages newly recorded in dvc.lock")
         update_snakemake()
     except UserError as error:
         raise WorkflowError(str(error)) from error
+
+
+def _record_at_exit() -> None:
+    """Snakemake ends past `onerror` when, say, a file disappears between two jobs."""
+    try:
+        record_results()
+    except WorkflowError as error:
+        _print(f"error: {error}")
 
 
 def inside_of_dvc() -> bool:
@@ -95,7 +119,7 @@ def inside_of_dvc() -> bool:
     return "DVC_STAGE" in os.environ
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(f"intaglio sync: {text}", file=sys.stderr)
 
 

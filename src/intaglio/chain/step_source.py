@@ -42,7 +42,7 @@ class Sources:
 
 
 def require_own_package() -> None:
-    """Refuse to run another clone's package under this clone's name: its results would be recorded as this code's.
+    """Reject another clone's package: its results would be recorded as those of this clone's code.
 
     Raises:
         UserError: the package that runs is not `src/intaglio` of the working directory.

@@ -8,22 +8,31 @@ job is made to run. `dvc.lock` gets the jobs that are true with the settings as 
 """
 
 import json
+import os
 import subprocess
+import time
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from intaglio.chain.code_files import refresh
 from intaglio.chain.dvc_cache import Cache
 from intaglio.chain.dvc_lockfile import LOCK, read_lock
 from intaglio.chain.hashes import Hashes
-from intaglio.chain.run_record import RunRecord, read_record
+from intaglio.chain.run_cache import read_outputs
+from intaglio.chain.run_record import RunRecord, past_run, read_record
 from intaglio.chain.stages import PARAMS, Stage, read_stages
+from intaglio.chain.step_source import CODE, SOURCE
+from intaglio.chain.step_source import LOCK as REQUIREMENTS
 from intaglio.errors import UserError
-from intaglio.files import as_json, write_text
+from intaglio.files import as_json, write_json, write_text
+from intaglio.logs import logger
 from intaglio.params.reader import Params
 
-SNAKEMAKE = Path(".snakemake/metadata")
+SNAKEMAKE, INCOMPLETE = Path(".snakemake/metadata"), Path(".snakemake/incomplete")
+# How often, and after how many seconds, DVC is tried again while another process has its lock.
+ATTEMPTS, WAIT = 30, 2.0
 # In place of the settings of a job whose files no known run left: no settings equal it, so Snakemake runs the job.
 UNKNOWN_RUN = "not what is on disk: made by no run that is known"
 
@@ -37,6 +46,11 @@ class Job:
     true: RunRecord | None  # the run that made what is on disk
     complete: bool  # all outputs exist
     settings: str  # as they are now
+
+    @property
+    def current(self) -> bool:
+        """Whether what is on disk is what the present settings, inputs and code give."""
+        return self.true is not None and self.true.settings == self.settings
 
 
 def compare_jobs(hashes: Hashes) -> list[Job]:
@@ -61,40 +75,95 @@ def compare_jobs(hashes: Hashes) -> list[Job]:
 
 
 def update_snakemake() -> int:
-    """Write Snakemake's record of each job; returns how many were changed."""
+    """Write Snakemake's record of each job, and let what is true count as finished; returns how many were changed."""
     hashes = Hashes()
     changed = 0
     for job in compare_jobs(hashes):
         if job.complete:
             changed += sum(_record(job, path, hashes) for path in job.stage.outputs)
+        if job.true is not None:
+            _remember(job.stage, job.true)
     hashes.keep()
     return changed
+
+
+def correct_times() -> list[str]:
+    """Set the times of files that are in the future to now: Snakemake fails on them. Returns the files."""
+    now = time.time()
+    paths = {Path(path) for stage in read_stages().values() for path in (*stage.inputs, *stage.outputs)}
+    ahead = [path for path in sorted(paths) if path.is_file() and path.stat().st_mtime > now + 1]
+    for path in ahead:
+        os.utime(path, (now, now))
+    return [str(path) for path in ahead]
+
+
+def behind() -> list[str]:
+    """The stages that are true with the present settings and that `dvc.lock` does not have as they are."""
+    hashes = Hashes()
+    names = [job.stage.name for job in compare_jobs(hashes) if job.current and job.true != job.locked]
+    hashes.keep()
+    return names
 
 
 def update_dvc_lock() -> list[str]:
     """Commit to `dvc.lock` the jobs that are true with the present settings, and no others.
 
     Returns the names of those that it did not have.
+
+    Raises:
+        UserError: DVC cannot write it.
     """
+    # First the code files: if the source was edited since, what ran with the earlier source is no longer up to date.
+    refresh(SOURCE, REQUIREMENTS, CODE)
     hashes, cache = Hashes(), Cache()
-    behind = [
+    names = [
         job.stage.name
         for job in compare_jobs(hashes)
-        if job.true is not None and job.true.settings == job.settings
         # After a run in a fresh clone dvc.lock has the very same run, but its files are not in the cache yet.
-        if job.true != job.locked or not cache.holds(job.true.outputs)
+        if job.current and (job.true != job.locked or not cache.holds(job.true.outputs if job.true else {}))
     ]
     hashes.keep()
-    committed = subprocess.run(
-        ["dvc", "commit", "--force", "--quiet", "code", *behind],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if committed.returncode:
-        raise UserError(f"{LOCK}: not brought up to date: {committed.stdout.strip()}; then run `intaglio sync`")
-    return behind
+    _commit("code", *names)
+    return names
+
+
+def _commit(*stages: str) -> None:
+    """Run `dvc commit`; wait while another process, such as an editor's extension, has DVC's lock."""
+    for attempt in range(ATTEMPTS):
+        done = subprocess.run(
+            ["dvc", "commit", "--force", *stages],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode == 0:
+            return
+        reason = " ".join(done.stdout.split())
+        if "lock" not in reason and "busy" not in reason:
+            break
+        if attempt == 0:
+            logger.warning("%s: waiting for another process that uses DVC: %s", LOCK, reason)
+        time.sleep(WAIT)
+    raise UserError(f"{LOCK}: not brought up to date: {reason}; then run `intaglio sync`")
+
+
+def _remember(stage: Stage, run: RunRecord) -> None:
+    """Make a true run one that later runs can be taken from, also when it came with `dvc pull`; clear Snakemake's mark.
+
+    Snakemake marks the outputs of a job that it has started. When it is killed the marks stay, and it would run the job
+    again, although the job went on to its end or DVC has made its files since.
+    """
+    _, past = past_run(stage, run.settings, run.inputs)
+    if read_outputs(past, stage.outputs) != run.outputs:
+        Cache().keep(run.outputs)  # a pull brings all but the metrics, which are in git
+        write_json(past, run.outputs)
+    for output in stage.outputs:
+        (INCOMPLETE / _encoded(output)).unlink(missing_ok=True)
+
+
+def _encoded(output: str) -> str:
+    return urlsafe_b64encode(output.encode()).decode()
 
 
 def _record(job: Job, output: str, hashes: Hashes) -> bool:
@@ -110,9 +179,18 @@ def _record(job: Job, output: str, hashes: Hashes) -> bool:
         if job.true
         else {},
     }
-    path = SNAKEMAKE / urlsafe_b64encode(output.encode()).decode()
-    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path = SNAKEMAKE / _encoded(output)
+    before = _read(path)
     if all(before.get(key) == value for key, value in record.items()):
         return False
     write_text(path, as_json(record))
     return True
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """One of Snakemake's records; empty when there is none, or a power cut has damaged it."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}

@@ -1,1 +1,1 @@
-"""A run held against one that is recorded in git: the same, the same but for noise, or different, and why."""
+"""Whether the files on disk are those of a committed run, and if not, why."""

@@ -9,27 +9,29 @@ from typing import Any
 from intaglio.chain.stages import Stage
 from intaglio.check.reference import Pair, Reference
 from intaglio.history.differences import changes, code_changes, flat, read_object
-from intaglio.history.revision import versions
 
-BROWSER = "pictures: drawn by a browser with its fonts, which no lock holds"
+BROWSER = "pictures: drawn by a browser with its fonts, which no lock file fixes"
 
 
 def own_causes(pair: Pair, reference: Reference) -> Iterator[str]:
-    """What the two runs were told to do differently.
+    """What the two runs were given differently: settings, code, command, and the lists of their files.
 
     Raises:
         UserError: a file in `workflow/code/` is broken.
     """
-    there, here = (dict(flat(json.loads(note.settings))) for note in (pair.there, pair.here))
-    if found := changes(there, here, json.dumps):
-        yield f"settings: {found}"
+    there = dict(flat(json.loads(pair.there.settings)))
+    here = dict(flat(json.loads(pair.here.settings)))
+    if settings := changes(there, here, json.dumps):
+        yield f"settings: {settings}"
     yield from _code(pair, reference)
     if pair.there.command != pair.here.command:
         yield "command: not the same line in dvc.yaml"
-    for kind in ("inputs", "outputs"):
-        there, here = getattr(pair.there, kind), getattr(pair.here, kind)
-        if there.keys() != here.keys():
-            yield f"{kind}: {changes(dict.fromkeys(there), dict.fromkeys(here))}"
+    for kind, before, now in (
+        ("inputs", pair.there.inputs, pair.here.inputs),
+        ("outputs", pair.there.outputs, pair.here.outputs),
+    ):
+        if before.keys() != now.keys():
+            yield f"{kind}: {changes(dict.fromkeys(before), dict.fromkeys(now))}"
 
 
 def changed_inputs(pair: Pair) -> list[str]:
@@ -39,30 +41,33 @@ def changed_inputs(pair: Pair) -> list[str]:
 
 
 def machine(pair: Pair, reference: Reference) -> Iterator[str]:
-    """The fingerprints of the machines, where the stage's results tell both and they differ.
+    """The fingerprints of the machines, where the stage's results have both and they differ.
 
     Raises:
-        UserError: a result is not JSON.
+        UserError: a result is not a JSON object.
     """
     for path in pair.stage.outputs:
-        if path.endswith(".json") and path in pair.there.outputs:
-            there = read_object(reference.output(path), f"{path} at {reference.revision.name}").get("fingerprint")
+        # Only what is in git can be compared: the rest is in DVC's cache, or nowhere.
+        if path.endswith(".json") and path in pair.there.outputs and reference.find(path) is not None:
+            there = read_object(reference.output(path), f"{path} at {reference.name}").get("fingerprint")
             here = read_object(Path(path).read_bytes(), path).get("fingerprint")
             if there and here and there != here:
-                # One above the other, so that the eye finds what differs.
-                yield f"machine or libraries at {reference.revision.name}: {there}"
+                # One above the other, so that a reader sees what differs.
+                yield f"machine or libraries at {reference.name}: {there}"
                 yield f"machine or libraries here: {here}"
                 return
 
 
 def _code(pair: Pair, reference: Reference) -> Iterator[str]:
     path = _code_file(pair.stage)
-    md5s = pair.there.inputs.get(path), pair.here.inputs.get(path)
-    if md5s[0] == md5s[1]:
+    md5_there = pair.there.inputs.get(path)
+    md5_here = pair.here.inputs.get(path)
+    if md5_there == md5_here:
         return
-    there, here = (_code_version(path, md5, reference) for md5 in md5s)
+    there = _code_version(path, md5_there, reference)
+    here = _code_version(path, md5_here, reference)
     if there is None or here is None:
-        yield "code: of a version that is not in git"
+        yield "code: a version that is not in git"
         return
     yield from code_changes(there, here)
 
@@ -71,10 +76,11 @@ def _code_version(path: str, md5: str | None, reference: Reference) -> Mapping[s
     """The version of a file in `workflow/code/` with this MD5: at the revision, on disk, or anywhere in git."""
 
     def candidates() -> Iterator[bytes]:
-        if path in reference.revision.paths:
-            yield reference.revision.read(path)
+        committed = reference.find(path)
+        if committed is not None:
+            yield committed
         yield Path(path).read_bytes()
-        yield from versions(path)
+        yield from reference.versions(path)
 
     for content in candidates():
         if hashlib.md5(content, usedforsecurity=False).hexdigest() == md5:

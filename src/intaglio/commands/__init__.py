@@ -1,1 +1,1 @@
-"""Commands that are no steps: they make nothing that the workflow declares."""
+"""Commands that are not steps: they write nothing that the workflow declares."""

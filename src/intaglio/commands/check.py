@@ -1,4 +1,4 @@
-"""check: the run on disk against the run that is committed at a git revision."""
+"""check: the run on disk compared with the run that is committed at a git revision."""
 
 from typing import Annotated
 
@@ -6,16 +6,16 @@ from typing import Annotated
 def run(revision: Annotated[str, "commit, branch or tag whose run is the reference"] = "HEAD") -> None:
     """Compare the finished run with the one committed at a git revision: identical, within noise, or different and why.
 
-    The exit code is 1 for a difference that nothing explains.
+    The exit code is 1 for a difference without a known cause.
     """
     import typer
 
     from intaglio.chain.clone_lock import claimed
-    from intaglio.check.check import compare
+    from intaglio.check.run import check_run
     from intaglio.check.wording import lines
 
     with claimed():
-        comparison = compare(revision)
-    print("\n".join(lines(comparison)))
+        checked = check_run(revision)
+    print("\n".join(lines(checked)))
     # Also with 0, so that the verdict is the last line: a command that just ends says how long it took.
-    raise typer.Exit(int(any(finding.unexplained for finding in comparison.findings)))
+    raise typer.Exit(int(any(finding.unexplained for finding in checked.findings)))

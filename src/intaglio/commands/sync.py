@@ -4,9 +4,12 @@
 def run() -> None:
     """Let Snakemake and DVC agree on what is up to date; Snakemake's start and end do this by themselves."""
     from intaglio.chain.clone_lock import claimed
+    from intaglio.chain.dvc_lockfile import set_damaged_aside
     from intaglio.chain.sync import update_dvc_lock, update_snakemake
     from intaglio.logs import logger
 
     with claimed():
+        if aside := set_damaged_aside():
+            logger.warning("dvc.lock was damaged: it is %s now, and is written anew", aside)
         committed, changed = update_dvc_lock(), update_snakemake()
     logger.info("%d stages newly recorded in dvc.lock, %d of Snakemake's records changed", len(committed), changed)

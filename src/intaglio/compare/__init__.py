@@ -1,1 +1,1 @@
-"""What changed between revisions, in settings, data, code and measures, and whether by more than chance."""
+"""Revisions side by side: what changed in settings, data, code and metrics, and whether by more than chance."""

@@ -4,55 +4,55 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from intaglio.compare.changed import stale
+from intaglio.compare.changed import outdated
 from intaglio.history.files import read_data, read_settings
-from intaglio.history.snapshot import CODE, LOCK, PARAMS, Snapshot, Snapshots
+from intaglio.history.snapshot import CODE, LOCK, PARAMS, Snapshot, SnapshotReader
 
-# The data as they came: how they are split may depend on the seed.
+# The data as downloaded: how they are split may depend on the seed.
 RAW = "data/raw/"
 
 
 @dataclass(frozen=True)
 class Column:
-    """One experiment: its runs, each with another seed, or a single revision."""
+    """One experiment: its revisions, each with another seed, or a single revision."""
 
-    runs: tuple[Snapshot, ...]
+    revisions: tuple[Snapshot, ...]
 
     @property
     def title(self) -> str:
         """The heading of its column."""
-        more = f" ({len(self.runs)} seeds)" if len(self.runs) > 1 else ""
-        return f"{self.runs[0].title}{more}"
+        more = f" ({len(self.revisions)} seeds)" if len(self.revisions) > 1 else ""
+        return f"{self.revisions[0].title}{more}"
 
 
-def columns(snapshots: Sequence[Snapshot], read: Snapshots) -> list[Column]:
-    """The experiments, in the order of their first run; of revisions with the same seed, the first is the run.
+def columns(snapshots: Sequence[Snapshot], reader: SnapshotReader) -> list[Column]:
+    """The experiments, in the order of their first revision; of revisions with the same seed, the first counts.
 
-    Where all revisions are runs of one experiment, each is a column: there is nothing else to compare.
+    Where all revisions belong to one experiment, each is a column: there is nothing else to compare.
     """
-    runs = _runs(snapshots, read)
-    if len(set(runs.values())) == 1:
+    experiments = _experiments(snapshots, reader)
+    if len(set(experiments.values())) == 1:
         return [Column((snapshot,)) for snapshot in snapshots]
-    made = (runs[each.name] if len(runs[each.name]) > 1 else (each,) for each in snapshots)
-    return [Column(found) for found in dict.fromkeys(made)]
+    shared = (experiments[each.name] if len(experiments[each.name]) > 1 else (each,) for each in snapshots)
+    return [Column(revisions) for revisions in dict.fromkeys(shared)]
 
 
-def differ_in_seed(snapshots: Sequence[Snapshot], read: Snapshots) -> bool:
-    """Whether the revisions are runs of one experiment."""
-    found = set(_runs(snapshots, read).values())
-    return len(found) == 1 and len(found.pop()) > 1
+def differ_in_seed(snapshots: Sequence[Snapshot], reader: SnapshotReader) -> bool:
+    """Whether the revisions belong to one experiment."""
+    experiments = set(_experiments(snapshots, reader).values())
+    return len(experiments) == 1 and len(experiments.pop()) > 1
 
 
-def _runs(snapshots: Sequence[Snapshot], read: Snapshots) -> dict[str, tuple[Snapshot, ...]]:
-    """The runs of each revision's experiment, one for each seed, by the revision's name."""
-    setups: dict[str, tuple[str, ...]] = {each.name: _setup(each, read) for each in snapshots}
-    found = _by_setup(snapshots, setups)
+def _experiments(snapshots: Sequence[Snapshot], reader: SnapshotReader) -> dict[str, tuple[Snapshot, ...]]:
+    """The revisions of each revision's experiment, one for each seed, by the revision's name."""
+    setups: dict[str, tuple[str, ...]] = {each.name: _setup(each, reader) for each in snapshots}
+    experiments = _by_setup(snapshots, setups)
     # `dvc.lock` is long, so it is read only where it decides.
     for each in snapshots:
-        if len(found[each.name]) > 1:
-            # A seed that was set and not run is no other run.
-            own = each.name if stale(each, read) else ""
-            setups[each.name] = (*setups[each.name], _raw_data(each, read), own)
+        if len(experiments[each.name]) > 1:
+            # A seed that was set but not run is not another run.
+            alone = each.name if outdated(each, reader) else ""
+            setups[each.name] = (*setups[each.name], _raw_data(each, reader), alone)
     return _by_setup(snapshots, setups)
 
 
@@ -65,14 +65,14 @@ def _by_setup(snapshots: Sequence[Snapshot], setups: Mapping[str, tuple[str, ...
     return {name: tuple(runs[tuple(setup)].values()) for name, (_, *setup) in setups.items()}
 
 
-def _setup(snapshot: Snapshot, read: Snapshots) -> tuple[str, str]:
+def _setup(snapshot: Snapshot, reader: SnapshotReader) -> tuple[str, str]:
     """The seed, and the other settings and the code; each as text."""
-    settings = dict(read.parse(snapshot, PARAMS, read_settings) or {})
+    settings = dict(reader.parse(snapshot, PARAMS, read_settings) or {})
     seed = json.dumps(settings.pop("seed", None))
-    code = {path: blob for path, blob in snapshot.files.items() if path.startswith(f"{CODE}/")}
+    code = {path: snapshot.files[path] for path in snapshot.within(CODE)}
     return seed, json.dumps([settings, code], sort_keys=True)
 
 
-def _raw_data(snapshot: Snapshot, read: Snapshots) -> str:
-    data = read.parse(snapshot, LOCK, read_data) or {}
+def _raw_data(snapshot: Snapshot, reader: SnapshotReader) -> str:
+    data = reader.parse(snapshot, LOCK, read_data) or {}
     return json.dumps({path: md5 for path, md5 in data.items() if path.startswith(RAW)}, sort_keys=True)

@@ -6,7 +6,7 @@ import operator
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from intaglio.compare.compare import Comparison
+from intaglio.compare.comparison import Comparison
 from intaglio.compare.measures import change_text, unit
 from intaglio.errors import UserError
 
@@ -17,7 +17,7 @@ def failures(comparison: Comparison, conditions: Sequence[str]) -> Iterator[str]
     """Those conditions, in words, that are true of the change from first to last; in points for shares.
 
     Raises:
-        UserError: one is no condition, or there is no such metric or no change of it.
+        UserError: one is not a condition, or there is no such metric or no change of it.
     """
     changes = {row.metric: row.change for row in comparison.rows}
     for text in conditions:
@@ -33,11 +33,11 @@ def failures(comparison: Comparison, conditions: Sequence[str]) -> Iterator[str]
 
 def _parse(text: str, metrics: Mapping[str, float]) -> tuple[str, str, float]:
     """The metric, the relation and the number of a condition."""
-    found = re.fullmatch(r"\s*(\S.*?)\s*(<=|>=|<|>)\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*", text)
-    named = found[1] if found else re.split(r"[<>=!]", text)[0].strip()
-    nearest = next(iter(difflib.get_close_matches(named, metrics, n=1, cutoff=0)), "base.test.accuracy")
-    if found is None:
+    match = re.fullmatch(r"\s*(\S.*?)\s*(<=|>=|<|>)\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*", text)
+    named = match[1] if match else re.split(r"[<>=!]", text)[0].strip()
+    nearest = next(iter(difflib.get_close_matches(named, metrics, n=1, cutoff=0)), "NETWORK.test.accuracy")
+    if match is None:
         raise UserError(f'--fail-if "{text}": is not METRIC < NUMBER; did you mean "{nearest} < -0.5"?')
     if named not in metrics:
-        raise UserError(f'--fail-if "{text}": {named} is no metric here; did you mean {nearest}?')
-    return named, found[2], float(found[3])
+        raise UserError(f'--fail-if "{text}": there is no metric {named}; did you mean {nearest}?')
+    return named, match[2], float(match[3])

@@ -1,11 +1,12 @@
-"""A comparison for other programs: every number as CSV, and what is told of them as JSON."""
+"""A comparison for other programs: every number as CSV, and the table with its verdicts as JSON."""
 
+import math
 from itertools import chain
 from typing import Any
 
 import pandas as pd
 
-from intaglio.compare.compare import Comparison
+from intaglio.compare.comparison import Comparison
 from intaglio.files import as_json
 
 KEYS = ["revision", "run", "epoch"]
@@ -37,7 +38,8 @@ def as_object(comparison: Comparison) -> str:
                 {"name": each.title, "commit": each.commit, "subject": each.subject} for each in comparison.snapshots
             ],
             "columns": [
-                {"name": column.title, "runs": [run.title for run in column.runs]} for column in comparison.columns
+                {"name": column.title, "runs": [revision.title for revision in column.revisions]}
+                for column in comparison.columns
             ],
             "changed": [
                 {"kind": each.kind, "name": each.name, "values": each.values, "detail": each.detail}
@@ -47,6 +49,7 @@ def as_object(comparison: Comparison) -> str:
                 row.metric: {
                     "values": [_number(value) for value in row.means],
                     "spreads": [_number(value) for value in row.spreads],
+                    "networks": row.counts,
                     "change": _number(row.change),
                     "verdict": row.verdict.word if row.verdict else None,
                     "p": row.verdict.p if row.verdict else None,
@@ -60,5 +63,5 @@ def as_object(comparison: Comparison) -> str:
 
 
 def _number(value: float) -> Any:
-    """JSON has no NaN."""
-    return value if pd.notna(value) and abs(value) != float("inf") else None
+    """A number, or null for what JSON cannot express."""
+    return value if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Curves of many revisions, in the style of the report: epochs laid over each other, and one measure over commits."""
+"""Curves of many revisions, in the style of the report: epochs over each other, and one metric over commits."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,9 +10,9 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from intaglio.report.figures import Picture, Theme, in_percent, picture
 
-# More lines than this say no more, and make the page slow.
+# More lines cannot be distinguished, and make the page slow.
 MOST_LINES = 20
-# Up to so many lines between the first and the last are told apart by their dashes.
+# So many lines between the first and the last can be distinguished by their dashes.
 DASHES = ((0, (1, 1.2)), (0, (4, 1.5)), (0, (4, 1.5, 1, 1.5)))
 
 
@@ -29,12 +29,12 @@ def overlay(tables: Mapping[str, pd.DataFrame], metric: str, share: bool, title:
     places = np.unique(np.linspace(0, len(names) - 1, min(len(names), MOST_LINES)).round().astype(int))
 
     def draw(axes: Axes, theme: Theme) -> None:
-        told = len(places) - 2 <= len(DASHES)
+        distinct = len(places) - 2 <= len(DASHES)
         for number, place in enumerate(places):
             name = names[place]
             if place in (places[0], places[-1]):
-                style: dict[str, Any] = {"color": theme.orange if number == 0 else theme.blue, "linewidth": 1.9}
-            elif told:
+                style: dict[str, Any] = {"color": theme.series[1] if number == 0 else theme.blue, "linewidth": 1.9}
+            elif distinct:
                 style = {"color": theme.ink, "linewidth": 1.2, "alpha": 0.8, "linestyle": DASHES[number - 1]}
             else:
                 style = {"color": theme.ink, "linewidth": 0.8, "alpha": 0.35}
@@ -52,7 +52,7 @@ def overlay(tables: Mapping[str, pd.DataFrame], metric: str, share: bool, title:
 
 
 def history(names: Sequence[str], values: Sequence[float], share: bool, title: str) -> Picture:
-    """A measure over revisions; where one lacks it, the line has a gap.
+    """A metric over revisions; where one lacks it, the line has a gap.
 
     Args:
         names: the revisions', from first to last.

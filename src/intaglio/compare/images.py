@@ -1,10 +1,11 @@
-"""Two networks' predictions of the same images: what they mix up differently, and which images they part on."""
+"""Two networks' predictions of the same images: what they confuse differently, and on which images they differ."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import pandas as pd
 
-# Row numbers told of each kind of mistake.
+# So many row numbers are listed of each kind of mistake.
 MOST_ROWS = 12
 
 
@@ -27,14 +28,51 @@ class Cell:
     depth: float
 
 
+@dataclass(frozen=True)
+class Example:
+    """One test image as PNG, its row in the set, its class and what it is taken for."""
+
+    png: bytes
+    image: str
+    actual: str
+    taken_for: str
+
+
+@dataclass(frozen=True)
+class ImageChange:
+    """What changed for one network on the test images that both sides have.
+
+    Attributes:
+        network: its name, or that of its group.
+        images: how many test images there are.
+        classes: the classes of the confusion matrix.
+        cells: the difference of the confusion matrices, a list for each class that images have.
+        lost: the images that were right and are wrong.
+        won: the images that were wrong and are right.
+        examples: some of the lost images.
+    """
+
+    network: str
+    images: int
+    classes: list[str]
+    cells: list[list[Cell]]
+    lost: list[Flip]
+    won: list[Flip]
+    examples: list[Example] = field(default_factory=list)
+
+
+def change_on_images(network: str, there: pd.DataFrame, here: pd.DataFrame) -> ImageChange | None:
+    """Compare two tables of predictions by image; None when their images or labels differ."""
+    if not there["label"].sort_index().equals(here["label"].sort_index()):
+        return None
+    classes, cells = confusion_change(there, here)
+    return ImageChange(network, len(here), classes, cells, flips(there, here), flips(here, there))
+
+
 def confusion_change(there: pd.DataFrame, here: pd.DataFrame) -> tuple[list[str], list[list[Cell]]]:
     """The classes, and how many more images of each (row) are taken for each (column) now."""
     classes = sorted({*there["label"], *there["prediction"], *here["label"], *here["prediction"]}, key=_natural)
-    counts = [
-        pd.crosstab(side["label"], side["prediction"]).reindex(index=classes, columns=classes, fill_value=0)
-        for side in (there, here)
-    ]
-    change = (counts[1] - counts[0]).to_numpy()
+    change = (_counts(here, classes) - _counts(there, classes)).to_numpy()
     largest = max(int(abs(change).max()), 1)
     return classes, [
         [
@@ -49,13 +87,19 @@ def flips(there: pd.DataFrame, here: pd.DataFrame) -> list[Flip]:
     """The images that were right there and are wrong here, by class and what they are taken for, the most first."""
     was_right = there["prediction"] == there["label"]
     lost = here.loc[was_right.reindex(here.index, fill_value=False) & (here["prediction"] != here["label"])]
-    found = []
+    kinds = []
     for (actual, taken_for), images in lost.groupby(["label", "prediction"]):
         rows = sorted(images.index, key=_natural)
-        found.append(Flip(str(actual), str(taken_for), rows[:MOST_ROWS], len(rows)))
-    return sorted(found, key=lambda flip: (-flip.count, _natural(flip.actual), _natural(flip.taken_for)))
+        kinds.append(Flip(str(actual), str(taken_for), rows[:MOST_ROWS], len(rows)))
+    return sorted(kinds, key=lambda flip: (-flip.count, _natural(flip.actual), _natural(flip.taken_for)))
+
+
+def _counts(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """The confusion matrix."""
+    counts = pd.crosstab(predictions["label"], predictions["prediction"])
+    return counts.reindex(index=list(classes), columns=list(classes), fill_value=0)
 
 
 def _natural(name: str) -> tuple[int, str]:
     """Numbers by size, and before names."""
-    return (int(name), "") if name.isdecimal() else (10**12, name)
+    return (int(name), "") if name.isdecimal() and len(name) < 12 else (10**12, name)

@@ -1,40 +1,29 @@
-"""A comparison on one page that holds its own pictures and loads nothing."""
+"""A comparison on one page that contains its own pictures and loads nothing."""
 
 from dataclasses import dataclass
 
-import pandas as pd
 from jinja2 import ChoiceLoader, PackageLoader
 
-from intaglio.compare.changed import changed_since
-from intaglio.compare.compare import Comparison, Row
+from intaglio.compare.comparison import Comparison, Row, Step
 from intaglio.compare.figures import history, overlay
-from intaglio.compare.images import Cell, Flip, confusion_change, flips
+from intaglio.compare.images import ImageChange
 from intaglio.compare.measures import change_text, is_headline, measure, value_text
-from intaglio.compare.samples import Sight, sights
 from intaglio.compare.text import cells, is_shown, verdict_text
-from intaglio.compare.verdicts import explained
-from intaglio.history.snapshot import Snapshot
+from intaglio.compare.verdicts import ACCURACY, methods
 from intaglio.report.figures import Picture
 from intaglio.report.templating import environment
 
-# With more classes the changes are told in the table of classes alone.
+# With more classes, the changes are in the table of classes alone.
 MOST_CLASSES = 20
-# So many of the newest revisions are listed; the figures show all of them.
-MOST_COMMITS = 100
 
 
 @dataclass(frozen=True)
-class Network:
-    """One network on the test images that both sides have: the first run of the first and of the last column."""
+class NetworkSection:
+    """What the page shows of one network's test images; `rows` are the recalls of the classes, the worst first."""
 
-    name: str
-    images: int
-    classes: list[str]
-    cells: list[list[Cell]]
+    change: ImageChange
     rows: list[Row]
-    lost: list[Flip]
-    won: list[Flip]
-    sights: list[Sight]
+    with_confusion: bool
 
 
 def page(comparison: Comparison) -> str:
@@ -44,41 +33,38 @@ def page(comparison: Comparison) -> str:
     )
     templates.filters |= {"cells": cells, "verdict": verdict_text}
     rows = [row for row in comparison.rows if is_shown(row)]
+    accuracies = [metric for metric in comparison.means.index if metric.endswith(ACCURACY)]
     return templates.get_template("compare.html").render(
         comparison=comparison,
         first=comparison.columns[0].title,
         last=comparison.columns[-1].title,
         rows=rows,
         others=[row for row in comparison.rows if not is_shown(row)],
-        cards=[row for row in rows if row.metric.endswith(".test.accuracy")],
+        cards=[row for row in rows if row.metric.endswith(ACCURACY)],
         histories=_histories(comparison),
-        commits=_commits(comparison),
+        accuracies=accuracies,
+        steps=[(step, _values(comparison, step, accuracies)) for step in comparison.steps],
         curves=_curves(comparison),
-        networks=_networks(comparison),
-        remarks=[*explained([row.verdict for row in comparison.rows]), *comparison.notes],
+        networks=[_section(comparison, change) for change in comparison.networks],
+        remarks=[*methods([row.verdict for row in comparison.rows]), *comparison.notes],
         change_text=change_text,
     )
 
 
 def _histories(comparison: Comparison) -> list[tuple[str, Picture]]:
-    """How each measure of a whole network went, from the first revision to the last."""
-    names, values = [each.title for each in comparison.snapshots], comparison.values
+    """Each metric of a whole network or group, from the first revision to the last."""
+    titles = [each.title for each in comparison.snapshots]
+    means = comparison.means
     return [
-        (metric, history(names, values.loc[metric].tolist(), measure(metric).share, metric))
-        for metric in values.index
-        if is_headline(metric) and values.loc[metric].notna().sum() > 1
+        (metric, history(titles, means.loc[metric].tolist(), measure(metric).share, metric))
+        for metric in means.index
+        if is_headline(metric) and means.loc[metric].notna().sum() > 1
     ]
 
 
-def _commits(comparison: Comparison) -> list[tuple[Snapshot, list[str], list[str]]]:
-    """The first and the newest revisions, each with its test accuracies and what changed since the one before it."""
-    shown = [comparison.snapshots[0], *comparison.snapshots[1:][-MOST_COMMITS:]]
-    metrics = [metric for metric in comparison.values.index if metric.endswith(".test.accuracy")]
-    steps = changed_since(shown, comparison.read)
-    return [
-        (each, [value_text(metric, comparison.values[each.name].loc[metric]) for metric in metrics], changed)
-        for each, changed in zip(shown, steps, strict=True)
-    ]
+def _values(comparison: Comparison, step: Step, metrics: list[str]) -> list[str]:
+    """Some metrics of one revision."""
+    return [value_text(metric, comparison.means[step.revision.name].loc[metric]) for metric in metrics]
 
 
 def _curves(comparison: Comparison) -> list[tuple[str, list[tuple[str, Picture]]]]:
@@ -88,39 +74,16 @@ def _curves(comparison: Comparison) -> list[tuple[str, list[tuple[str, Picture]]
     for run, epochs in comparison.epochs.groupby("run", observed=True):
         of_revision = dict(tuple(epochs.groupby("revision", observed=True)))
         metrics = [name for name in epochs.columns if name not in ("revision", "run", "epoch", "step")]
-        drawn = []
+        figures = []
         for metric in metrics:
             having = set(epochs.loc[epochs[metric].notna(), "revision"])
             tables = {title: of_revision[name] for name, title in titles.items() if name in having}
             if tables:
-                drawn.append((metric, overlay(tables, metric, measure(f"{run}.{metric}").share, f"{run}, {metric}")))
-        groups.append((str(run), drawn))
+                figures.append((metric, overlay(tables, metric, measure(f"{run}.{metric}").share, f"{run}, {metric}")))
+        groups.append((str(run), figures))
     return groups
 
 
-def _networks(comparison: Comparison) -> list[Network]:
-    found = []
-    for model, (before, after) in comparison.judge.predictions.items():
-        there, here = before[0], after[0]
-        if not _same_images(there, here):
-            continue
-        classes, changes = confusion_change(there, here)
-        rows = [row for row in comparison.rows if row.metric.startswith(f"{model}.test.recall.")]
-        lost = flips(there, here)
-        found.append(
-            Network(
-                name=model,
-                images=len(here),
-                classes=classes,
-                cells=changes if len(classes) <= MOST_CLASSES else [],
-                rows=sorted(rows, key=lambda row: row.change),
-                lost=lost,
-                won=flips(here, there),
-                sights=sights(model, lost, comparison.columns[-1].runs[0], comparison.read),
-            )
-        )
-    return found
-
-
-def _same_images(there: pd.DataFrame, here: pd.DataFrame) -> bool:
-    return there["label"].sort_index().equals(here["label"].sort_index())
+def _section(comparison: Comparison, change: ImageChange) -> NetworkSection:
+    rows = [row for row in comparison.rows if row.metric.startswith(f"{change.network}.test.recall.")]
+    return NetworkSection(change, sorted(rows, key=lambda row: row.change), len(change.classes) <= MOST_CLASSES)

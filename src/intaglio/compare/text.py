@@ -1,59 +1,80 @@
 """A comparison on the terminal, and as Markdown for a pull request."""
 
+import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from tabulate import tabulate
 
-from intaglio.compare.changed import changed_since
-from intaglio.compare.compare import Comparison, Row
+from intaglio.compare.comparison import Comparison, Row
 from intaglio.compare.measures import change_text, is_detail, is_headline, unit, value_text
-from intaglio.compare.verdicts import Verdict, explained, p_text
+from intaglio.compare.verdicts import ACCURACY, Verdict, methods, p_text
 
 # A longer history shows its start and its newest part; the page, CSV and JSON have all of it.
 LONGEST_HISTORY = 20
 LONGEST_VALUE = 40
-ACCURACY = ".test.accuracy"
+
+
+@dataclass(frozen=True)
+class Style:
+    """How names, prose and tables are written: for a terminal, or as Markdown."""
+
+    markdown: bool
+
+    def name(self, text: str) -> str:
+        """A metric, key, path or value; as code in Markdown, in a table, too."""
+        return "`" + text.replace("`", "'").replace("|", "\\|") + "`" if self.markdown else text
+
+    def prose(self, text: str) -> str:
+        """Text that is shown as it is."""
+        return re.sub(r"([\\`*\[<|~]|\b_|_\b)", r"\\\1", text) if self.markdown else text
+
+    def table(self, rows: Sequence[Sequence[str]], headings: Sequence[str], right: int = 0) -> str:
+        """A table, of which `right` columns after the first are numbers."""
+        sides = ["right" if 0 < place <= right else "left" for place in range(len(rows[0]) if rows else 0)]
+        form = "pipe" if self.markdown else "simple" if headings else "plain"
+        return str(tabulate(rows, headings, form, colalign=sides or None, disable_numparse=True))
+
+
+PLAIN = Style(markdown=False)
+MARKDOWN = Style(markdown=True)
 
 
 def terminal(comparison: Comparison, every: bool) -> str:
-    """The comparison as plain text; with `every`, the metrics of single classes, too."""
-    parts = [_table(_revisions(comparison), "plain", [])]
-    if comparison.is_history:
-        parts += [_table(_history(comparison), "simple", ["test accuracy", *_networks(comparison), "subject"])]
+    """The comparison as plain text; with `every`, the metrics of single classes and networks, too."""
     titles = [column.title for column in comparison.columns]
+    parts = [PLAIN.table(_revisions(comparison), [])]
+    if comparison.is_history:
+        parts.append(_history(comparison, PLAIN))
     if comparison.changed:
-        parts.append(_table(_changed(comparison), "simple", ["changed", "", *titles]))
-        parts += ["\n".join(f"{each.name}: {each.detail}" for each in comparison.changed if each.detail)]
+        parts.append(PLAIN.table(_changed(comparison, PLAIN), ["changed", "", *titles]))
+        parts.append("\n".join(f"{each.name}: {each.detail}" for each in comparison.changed if each.detail))
     else:
         parts.append("no setting, no data and no code of a step differs")
     rows = [row for row in comparison.rows if every or is_shown(row)]
-    parts.append(_table(_rows(rows), "simple", ["metric", *titles, "change", "verdict"], right=len(titles) + 1))
+    parts.append(_metrics(rows, titles, PLAIN))
     parts.append("\n".join(_remarks(comparison, rows)))
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def markdown(comparison: Comparison, every: bool) -> str:
     """The comparison as Markdown, fit for a pull request's comment: what is less telling is folded away."""
-    first, last = (comparison.columns[place].title for place in (0, -1))
-    titles = [_escaped(column.title) for column in comparison.columns]
-    parts = [f"### {_escaped(last)} against {_escaped(first)}", _list(_revisions(comparison))]
+    titles = [MARKDOWN.prose(column.title) for column in comparison.columns]
+    parts = [f"### {titles[-1]} against {titles[0]}", _list(_revisions(comparison))]
     if comparison.is_history:
-        table = _table(_history(comparison, _escaped), "pipe", ["test accuracy", *_networks(comparison), "subject"])
-        parts.append(_folded(f"History of {len(comparison.snapshots)} revisions", table))
+        title = f"History of {len(comparison.snapshots)} revisions"
+        parts.append(_folded(title, _history(comparison, MARKDOWN)))
     if comparison.changed:
-        parts.append(_table(_changed(comparison, _code), "pipe", ["changed", "", *titles]))
+        parts.append(MARKDOWN.table(_changed(comparison, MARKDOWN), ["changed", "", *titles]))
         if details := [[each.name, each.detail] for each in comparison.changed if each.detail]:
             parts.append(_folded("Code and packages", _list(details)))
     else:
         parts.append("No setting, no data and no code of a step differs.")
-    headings = ["metric", *titles, "change", "verdict"]
     rows = [row for row in comparison.rows if every or is_shown(row)]
-    headlines, folded = ([row for row in rows if is_headline(row.metric) is wanted] for wanted in (True, False))
-    parts.append(_table(_rows(headlines, _code), "pipe", headings, right=len(titles) + 1))
-    if folded:
-        table = _table(_rows(folded, _code), "pipe", headings, right=len(titles) + 1)
-        parts.append(_folded(f"{len(folded)} more metrics", table))
+    parts.append(_metrics([row for row in rows if is_headline(row.metric)], titles, MARKDOWN))
+    if others := [row for row in rows if not is_headline(row.metric)]:
+        parts.append(_folded(f"{len(others)} more metrics", _metrics(others, titles, MARKDOWN)))
     parts.append(_list([[text] for text in _remarks(comparison, rows)]))
     return "\n\n".join(filter(None, parts)) + "\n"
 
@@ -64,17 +85,17 @@ def verdict_text(row: Row) -> str:
 
 
 def cells(row: Row) -> list[str]:
-    """A metric in each column: its value, or the mean and the spread of several seeds."""
+    """A metric in each column: its value, or the mean and the standard deviation of several training runs."""
     return [
-        value_text(row.metric, mean) + (f" ± {unit(row.metric) * spread:.2g}" if spread == spread else "")
+        value_text(row.metric, mean) + ("" if math.isnan(spread) else f" ± {unit(row.metric) * spread:.2g}")
         for mean, spread in zip(row.means, row.spreads, strict=True)
     ]
 
 
 def is_shown(row: Row) -> bool:
-    """Whether a metric is one of those for everyone: how good a network is, and what else changed of all of it."""
+    """Whether a metric is in the short table: how good a network or group is, and what else changed of all of it."""
     differs = len(set(row.means)) > 1
-    return not is_detail(row.metric) and (differs or is_headline(row.metric))
+    return not row.single and not is_detail(row.metric) and (differs or is_headline(row.metric))
 
 
 def _equals(verdict: Verdict) -> str:
@@ -82,38 +103,32 @@ def _equals(verdict: Verdict) -> str:
     return text if text.startswith("<") else f"= {text}"
 
 
-def _same(text: str) -> str:
-    return text
-
-
 def _revisions(comparison: Comparison) -> list[list[str]]:
-    """What the revisions of the columns are."""
-    return [[run.title, run.described] for column in comparison.columns for run in column.runs]
+    """The revisions of the columns."""
+    return [[each.title, each.described] for column in comparison.columns for each in column.revisions]
 
 
-def _networks(comparison: Comparison) -> list[str]:
-    return [metric.removesuffix(ACCURACY) for metric in comparison.values.index if metric.endswith(ACCURACY)]
-
-
-def _history(comparison: Comparison, mend: Callable[[str], str] = _same) -> list[list[str]]:
+def _history(comparison: Comparison, style: Style) -> str:
     """The revisions from old to new, each with what changed in it."""
-    snapshots, metrics = comparison.snapshots, [f"{network}{ACCURACY}" for network in _networks(comparison)]
-    skipped = max(len(snapshots) - LONGEST_HISTORY, 0)
-    shown = [snapshots[0], *snapshots[1 + skipped :]]
-    found = []
-    for place, (snapshot, steps) in enumerate(zip(shown, changed_since(shown, comparison.read), strict=True)):
-        if place == 1 and skipped:
-            found.append(["…", *["…"] * len(metrics), f"{skipped} more"])
-            steps = []
-        values = [value_text(metric, comparison.values[snapshot.name].loc[metric]) for metric in metrics]
-        subject = mend(snapshot.subject or snapshot.described)
-        found.append([mend(snapshot.title), *values, "; ".join([subject, *map(mend, steps)])])
-    return found
+    metrics = [metric for metric in comparison.means.index if metric.endswith(ACCURACY)]
+    first, *newest = comparison.steps
+    newest = newest[-(LONGEST_HISTORY - 1) :]
+    skipped = len(comparison.snapshots) - 1 - len(newest)
+    rows = []
+    for step in (first, *newest):
+        values = [value_text(metric, comparison.means[step.revision.name].loc[metric]) for metric in metrics]
+        subject = style.prose(step.revision.subject or step.revision.described)
+        changes = [style.prose(change) for change in step.changes]
+        rows.append([style.prose(step.revision.title), *values, "; ".join([subject, *changes])])
+    if skipped:
+        rows.insert(1, ["…", *["…"] * len(metrics), f"{skipped} more"])
+    return style.table(rows, ["test accuracy", *(metric.removesuffix(ACCURACY) for metric in metrics), "subject"])
 
 
-def _changed(comparison: Comparison, mark: Callable[[str], str] = _same) -> list[list[str]]:
+def _changed(comparison: Comparison, style: Style) -> list[list[str]]:
     return [
-        [each.kind, mark(each.name), *(mark(_short(value)) for value in each.values)] for each in comparison.changed
+        [each.kind, style.name(each.name), *(style.name(_short(value)) for value in each.values)]
+        for each in comparison.changed
     ]
 
 
@@ -122,38 +137,26 @@ def _short(value: str) -> str:
     return value if len(value) <= LONGEST_VALUE else f"{value[: LONGEST_VALUE - 1]}…"
 
 
-def _rows(rows: Sequence[Row], mark: Callable[[str], str] = _same) -> list[list[str]]:
-    return [[mark(row.metric), *cells(row), change_text(row.metric, row.change), verdict_text(row)] for row in rows]
+def _metrics(rows: Sequence[Row], titles: Sequence[str], style: Style) -> str:
+    written = [
+        [style.name(row.metric), *cells(row), change_text(row.metric, row.change), verdict_text(row)] for row in rows
+    ]
+    return style.table(written, ["metric", *titles, "change", "verdict"], right=len(titles) + 1)
 
 
 def _remarks(comparison: Comparison, rows: Sequence[Row]) -> Iterator[str]:
     if more := len(comparison.rows) - len(rows):
-        yield f"{more} more metrics, equal or of single classes: --every shows them"
+        yield f"{more} more metrics, equal or of single classes or networks: --every shows them"
+    if any(count > 1 for row in rows for count in row.counts):
+        yield "±: standard deviation between networks that differ in the seed alone"
     yield "change: the last column against the first"
-    yield from explained([row.verdict for row in rows])
+    yield from methods([row.verdict for row in rows])
     yield from (f"note: {note}" for note in comparison.notes)
 
 
-def _table(rows: Sequence[Sequence[str]], form: str, headings: Sequence[str], right: int = 0) -> str:
-    """A table, of which `right` columns after the first are numbers."""
-    width = len(rows[0]) if rows else len(headings)
-    sides = ["right" if 0 < place <= right else "left" for place in range(width)]
-    return str(tabulate(rows, headings, form, colalign=sides if rows else None, disable_numparse=True))
-
-
 def _list(rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"- {': '.join(map(_escaped, row))}" for row in rows)
+    return "\n".join(f"- {': '.join(map(MARKDOWN.prose, row))}" for row in rows)
 
 
 def _folded(title: str, content: str) -> str:
     return f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"
-
-
-def _escaped(text: str) -> str:
-    """Text that Markdown takes as it is."""
-    return re.sub(r"([\\`*\[<|~]|\b_|_\b)", r"\\\1", text)
-
-
-def _code(text: str) -> str:
-    """A name as code, in a table, too."""
-    return "`" + text.replace("`", "'").replace("|", "\\|") + "`"

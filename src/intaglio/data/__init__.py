@@ -1,1 +1,1 @@
-"""Images: where their bytes come from, how they are stored, and how they become batches."""
+"""Images: the sets, how their files are decoded and divided, the prepared file, and batches."""

@@ -28,7 +28,12 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Normaliser:
-    """Turns uint8 images N×C×H×W into floats with a mean of 0 and a deviation of 1 in each channel."""
+    """Turns uint8 images N×C×H×W into floats with mean 0 and standard deviation 1 in each channel.
+
+    Attributes:
+        mean: of each channel, in 0..1.
+        std: standard deviation of each channel, in 0..1.
+    """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -53,14 +58,14 @@ def to_tensor(images: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
 
 def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
     """Floats N×C×H×W at another size, channels last in memory: bilinear, with anti-aliasing when it reduces."""
-    found = interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
-    return found.contiguous(memory_format=torch.channels_last)
+    images = interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 class PlainBatches:
-    """Batches in the order of the file, unchanged but for normalisation; can be gone through again and again.
+    """Batches in the order of the file, unchanged except for normalisation; can be iterated over repeatedly.
 
-    They are read as they are asked for, so that memory holds one at a time.
+    Each is read when it is needed, so that one is in memory at a time.
     """
 
     def __init__(
@@ -73,28 +78,33 @@ class PlainBatches:
         batch_size: int,
         device: torch.device,
     ) -> None:
-        """Take the images' source, their labels (int64 N), and the H×W that the network takes."""
-        self.source, self.labels, self.normalise, self.size = images, labels, normalise, size
-        self.count, self.batch_size, self.device = len(labels), batch_size, device
+        """`labels` are int64 N; `size` is the H×W that the network takes."""
+        self.count = len(labels)
+        self.batch_size = batch_size
+        self._source = images
+        self._labels = labels
+        self._normalise = normalise
+        self._size = size
+        self._device = device
 
     def __iter__(self) -> Iterator[Batch]:
         """Floats N×C×H×W and labels N, on the device."""
         for first in range(0, self.count, self.batch_size):
             last = min(first + self.batch_size, self.count)
-            images = to_tensor(self.source.read(first, last), self.size).to(self.device)
-            yield self.normalise(images), self.labels[first:last].to(self.device)
+            images = to_tensor(self._source.read(first, last), self._size).to(self._device)
+            yield self._normalise(images), self._labels[first:last].to(self._device)
 
 
 class Mirrored:
-    """Batches with every image mirrored left to right; can be gone through again and again."""
+    """Batches with every image mirrored left to right; can be iterated over repeatedly."""
 
     def __init__(self, batches: PlainBatches) -> None:
-        """Take the batches."""
-        self.batches = batches
+        """`batches` stay as they are."""
+        self._batches = batches
 
     def __iter__(self) -> Iterator[Batch]:
         """Floats N×C×H×W and labels N, on the device."""
-        return ((images.flip(3), labels) for images, labels in self.batches)
+        return ((images.flip(3), labels) for images, labels in self._batches)
 
 
 def for_scoring(

@@ -1,8 +1,9 @@
-"""`data/raw/ROLE.tar`: a set's original files with a manifest, the same bytes whichever source they came from."""
+"""`data/raw/DATA.tar`: a set's original files with a manifest, the same bytes whichever source they came from."""
 
 import hashlib
 import io
 import json
+import mmap
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,15 +15,15 @@ from intaglio.fetching.content import Damaged, Written, reading
 from intaglio.files import replacing
 
 MANIFEST = "manifest.json"
-_MEND = "run `intaglio download` again"
+_HOW_TO_FIX = "run `intaglio download` again"
 
 
 @dataclass(frozen=True)
 class Raw:
-    """The set's name, and the content of each of its files by name."""
+    """The set's name, and the content of each of its files by name, mapped from the file and not copied."""
 
     set: str
-    files: dict[str, bytes]
+    files: dict[str, memoryview]
 
 
 def write(path: Path, name: str, files: Mapping[str, Written]) -> None:
@@ -45,48 +46,49 @@ def write(path: Path, name: str, files: Mapping[str, Written]) -> None:
 
 def _member(name: str, size: int) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)  # times, owner and group are zero by default
-    member.size, member.mode = size, 0o644
+    member.size = size
+    member.mode = 0o644
     return member
 
 
 def read(path: Path) -> Raw:
-    """Read the originals back and hold them against the manifest.
+    """Map the originals and compare them with the manifest.
 
     Raises:
         UserError: the file is missing, damaged, or not one that `download` wrote.
     """
     try:
         with path.open("rb") as file, reading(str(path)), tarfile.open(fileobj=file, mode="r:") as tar:
-            contents = {member.name: _content(tar, member) for member in tar if member.isreg()}
+            members = [member for member in tar if member.isreg()]
+            # Writers replace the file and never change it, so the mapping stays valid.
+            whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file; {_MEND}") from error
+        raise UserError(f"{path}: no such file; {_HOW_TO_FIX}") from error
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}; {_MEND}") from error
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}; {_HOW_TO_FIX}") from error
     except Damaged as error:
-        raise UserError(f"{error}; {_MEND}") from error
-    manifest = _manifest(path, contents.pop(MANIFEST, b""))
+        raise UserError(f"{error}; {_HOW_TO_FIX}") from error
+    contents = {member.name: whole[member.offset_data : member.offset_data + member.size] for member in members}
+    manifest = _manifest(path, contents.pop(MANIFEST, whole[:0]))
     for file in manifest["files"]:
         content = contents.get(file["name"])
         if content is None or hashlib.sha256(content).hexdigest() != file["sha256"]:
             state = "missing" if content is None else "not what the manifest says"
-            raise UserError(f"{path}: damaged: its member {file['name']} is {state}; {_MEND}")
+            raise UserError(f"{path}: damaged: its member {file['name']!r} is {state}; {_HOW_TO_FIX}")
     if unknown := sorted(contents.keys() - {file["name"] for file in manifest["files"]}):
-        raise UserError(f"{path}: holds {unknown[0]}, which is not in its manifest; {_MEND}")
+        raise UserError(f"{path}: contains {unknown[0]!r}, which is not in its manifest; {_HOW_TO_FIX}")
     return Raw(manifest["set"], contents)
 
 
-def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    content = tar.extractfile(member)
-    return b"" if content is None else content.read()
-
-
-def _manifest(path: Path, content: bytes) -> Any:
+def _manifest(path: Path, content: memoryview) -> Any:
     try:
-        manifest = json.loads(content)
+        manifest = json.loads(bytes(content))
         if isinstance(manifest["set"], str) and all(
             isinstance(file["name"], str) and isinstance(file["sha256"], str) for file in manifest["files"]
         ):
             return manifest
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         pass
-    raise UserError(f"{path}: not written by `intaglio download`, or damaged: it has no {MANIFEST}; {_MEND}")
+    raise UserError(
+        f"{path}: not written by `intaglio download`, or damaged: it has no valid {MANIFEST}; {_HOW_TO_FIX}"
+    )

@@ -2,87 +2,85 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from intaglio.data.catalogue import Entry
-from intaglio.data.decode import Decoded
-from intaglio.errors import UserError
+from intaglio.errors import SettingError
 from intaglio.params.data import DataSet
 
 # One stream of random numbers for each choice, so that changing one share leaves the other choices as they were.
 TEST, VALIDATION, TRAIN = 0, 1, 2
-TEST_SEED = 0  # the test images stay the same whatever the seed, as those of an official split do
+TEST_SEED = 0  # the test images are the same whatever the seed, as those of an official split are
+
+Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Rows:
     """Sorted int64 row numbers of each split."""
 
-    train: np.ndarray
-    validation: np.ndarray
-    test: np.ndarray
+    train: Numbers
+    validation: Numbers
+    test: Numbers
 
 
-def split(entry: Entry, decoded: Decoded, settings: DataSet, seed: int, key: str, params: Path) -> Rows:
+def split(labels: Numbers, classes: Sequence[str], official_test: int | None, settings: DataSet, seed: int) -> Rows:
     """Divide a set: first test, then validation from what is left, then `per_class` images of each class.
 
     Args:
-        entry: the set's entry in the catalogue.
-        decoded: its images and labels.
-        settings: the role's settings.
+        labels: int64 N, for each image the number of its class.
+        classes: the classes' names.
+        official_test: row of the first official test image, which are the last ones; None for a set without them.
+        settings: the data set's settings.
         seed: start of the random choices.
-        key: the role's dotted key, for error texts: `data.base`.
-        params: the settings' file, for error texts.
 
     Raises:
-        UserError: the settings ask for what the set does not have.
+        SettingError: the settings ask for what the set does not have.
     """
-    labels, share = decoded.labels, settings.split.test
     rows = np.arange(len(labels))
+    share = settings.split.test
     if share == "official":
-        if not entry.official_test:
-            raise UserError(
-                f"{params}: {key}.split.test: {entry.name} has no official test split; write the share to hold out, "
-                "such as 0.3"
+        if official_test is None:
+            raise SettingError(
+                "data.split.test", f"{settings.set} has no official test split; write a share to hold out, such as 0.3"
             )
-        rest, test = rows[: decoded.train], rows[decoded.train :]
+        rest, test = rows[:official_test], rows[official_test:]
     else:
-        if entry.official_test:
-            raise UserError(
-                f"{params}: {key}.split.test: {entry.name} has a test split of its own; write official, not {share}"
+        if official_test is not None:
+            raise SettingError(
+                "data.split.test", f"{settings.set} has an official test split; write official, not {share}"
             )
-        test = _choose(
-            rows, labels, _shares(rows, labels, share, entry, f"{params}: {key}.split.test"), TEST_SEED, TEST
-        )
+        counts = _shares(labels, classes, share, "data.split.test")
+        test = _choose(rows, labels, counts, TEST_SEED, TEST)
         rest = np.setdiff1d(rows, test)
-    counts = _shares(rest, labels, settings.split.validation, entry, f"{params}: {key}.split.validation")
+    counts = _shares(labels[rest], classes, settings.split.validation, "data.split.validation")
     validation = _choose(rest, labels, counts, seed, VALIDATION)
     train = np.setdiff1d(rest, validation)
     if settings.per_class != "all":
-        where, have = f"{params}: {key}.per_class", np.bincount(labels[train], minlength=len(entry.classes))
-        for name, count in zip(entry.classes, have, strict=True):
+        available = np.bincount(labels[train], minlength=len(classes))
+        for name, count in zip(classes, available, strict=True):
             if count < settings.per_class:
-                raise UserError(
-                    f"{where}: {settings.per_class} images of each class are asked for, but {name} has {count} for "
-                    f"training; write {have.min()} or fewer, or all"
+                raise SettingError(
+                    "data.per_class",
+                    f"asks for {settings.per_class} images of each class, but {name} has {count} for training; "
+                    f"write {available.min()} or fewer, or all",
                 )
-        train = _choose(train, labels, [settings.per_class] * len(entry.classes), seed, TRAIN)
+        train = _choose(train, labels, [settings.per_class] * len(classes), seed, TRAIN)
     return Rows(train, validation, test)
 
 
-def _shares(rows: np.ndarray, labels: np.ndarray, share: float, entry: Entry, where: str) -> list[int]:
+def _shares(labels: Numbers, classes: Sequence[str], share: float, key: str) -> list[int]:
     """How many images of each class a share is, at least one and not all."""
-    have = np.bincount(labels[rows], minlength=len(entry.classes))
-    for name, count in zip(entry.classes, have, strict=True):
+    available = np.bincount(labels, minlength=len(classes))
+    for name, count in zip(classes, available, strict=True):
         if count < 2:
-            raise UserError(f"{where}: {name} has {count} images, too few to divide; use a set with more")
-    return [min(max(round(share * int(count)), 1), int(count) - 1) for count in have]
+            raise SettingError(key, f"{name} has {count} images, too few to divide; use a set with more")
+    return [min(max(round(share * int(count)), 1), int(count) - 1) for count in available]
 
 
-def _choose(rows: np.ndarray, labels: np.ndarray, counts: Sequence[int], seed: int, stream: int) -> np.ndarray:
-    """So many rows of each class, by chance, sorted. A larger count contains the choice of a smaller one.
+def _choose(rows: Numbers, labels: Numbers, counts: Sequence[int], seed: int, stream: int) -> Numbers:
+    """A number of rows of each class, at random, sorted. A larger count contains the choice of a smaller one.
 
     NumPy promises that the numbers of RandomState never change with its version; those of its newer Generator may.
     """

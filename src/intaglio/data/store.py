@@ -1,7 +1,7 @@
-"""The prepared file, `data/prepared/ROLE.safetensors`: what every later step reads.
+"""The prepared file, `data/prepared/DATA.safetensors`: what every later step reads.
 
 Tensors `SPLIT.images` (uint8 N x H x W x C), `SPLIT.labels` (int64 N) and `SPLIT.rows` (int64 N) for each split, and
-one metadata key `intaglio` with a sorted JSON string: the order of several keys is random in a safetensors file.
+one metadata key `intaglio` with a sorted JSON string.
 """
 
 import json
@@ -13,21 +13,22 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
+from intaglio.data import tensor_file
+from intaglio.data.images import Images
 from intaglio.errors import UserError
-from intaglio.files import replacing
 
 SplitName = Literal["train", "validation", "test"]
 _KEY = "intaglio"
-_MEND = "run `intaglio prepare` again"
+_HOW_TO_FIX = "run `intaglio prepare` again"
 # A channel that never changes would be divided by zero; one step of a byte is the smallest change there can be.
 _SMALLEST_STD = 1 / 255
+_COUNTED_AT_ONCE = 4096  # images
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the file says of itself.
+    """What is known of the images.
 
     Attributes:
         set: name in the catalogue.
@@ -45,7 +46,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Images:
+class StoredImages:
     """The images of a split in the prepared file, read a range at a time.
 
     They are read and not mapped: the pages of a mapping count as the process's own memory, and stay.
@@ -63,7 +64,7 @@ class Images:
         """
         stop = self.shape[0] if stop is None else stop
         if not 0 <= start <= stop <= self.shape[0]:
-            # Beyond lie another split's bytes: they would be taken for images of this one.
+            # Another split's bytes follow: they would be read as images of this one.
             raise ValueError(f"{self.path}: images {start} to {stop} of {self.shape[0]}")
         each = math.prod(self.shape[1:])
         values = np.fromfile(self.path, np.uint8, (stop - start) * each, offset=self.offset + start * each)
@@ -77,9 +78,9 @@ class Images:
 
 @dataclass(frozen=True)
 class Stored:
-    """A split in the prepared file: its images to be read, its labels and rows (int64 N) as in `Split`."""
+    """A split in the prepared file: its images, read on demand, its labels and rows (int64 N) as in `Split`."""
 
-    images: Images
+    images: StoredImages
     labels: np.ndarray
     rows: np.ndarray
 
@@ -89,30 +90,41 @@ class Split:
     """Some images with their labels.
 
     Attributes:
-        images: uint8 N x H x W x C.
+        images: uint8 N x H x W x C: an array, or images that are read a range at a time.
         labels: int64 N.
         rows: int64 N: the image's index in the original file order, training files before test files.
     """
 
-    images: np.ndarray
+    images: Images
     labels: np.ndarray
     rows: np.ndarray
 
 
-def moments(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def moments(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel of uint8 N x H x W x C images, in 0..1.
 
     Both come from counts of the 256 values, so that the result is exact and does not depend on an order of addition.
     """
     values = np.arange(256) / 255
-    means, stds = [], []
-    for channel in range(images.shape[-1]):
-        counts = np.bincount(images[..., channel].ravel(), minlength=256)
+    means = []
+    stds = []
+    for counts in _counts(images):
         mean = float(np.sum(counts * values) / counts.sum())
         variance = float(np.sum(counts * (values - mean) ** 2) / counts.sum())
         means.append(mean)
         stds.append(max(variance**0.5, _SMALLEST_STD))
     return tuple(means), tuple(stds)
+
+
+def _counts(images: Images) -> np.ndarray:
+    """How often each value occurs, int64 C x 256."""
+    number, *_, channels = images.shape
+    counts = np.zeros((channels, 256), np.int64)
+    for first in range(0, number, _COUNTED_AT_ONCE):
+        block = images[first : first + _COUNTED_AT_ONCE]
+        for channel in range(channels):
+            counts[channel] += np.bincount(block[..., channel].ravel(), minlength=256)
+    return counts
 
 
 def write(path: Path, facts: Facts, splits: Mapping[SplitName, Split]) -> None:
@@ -121,38 +133,33 @@ def write(path: Path, facts: Facts, splits: Mapping[SplitName, Split]) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    # safetensors writes an array's memory as it lies there: another order of axes would come back as other values.
-    tensors = {
-        f"{name}.{part}": np.ascontiguousarray(getattr(split, part))
-        for name, split in splits.items()
-        for part in ("images", "labels", "rows")
-    }
-    content = save(tensors, {_KEY: json.dumps(asdict(facts), sort_keys=True, ensure_ascii=False)})
-    with replacing(path) as temporary:
-        temporary.write_bytes(content)
+    tensors: dict[str, Images | np.ndarray] = {}
+    for name, split in splits.items():
+        tensors |= {f"{name}.images": split.images, f"{name}.labels": split.labels, f"{name}.rows": split.rows}
+    tensor_file.write(path, {_KEY: json.dumps(asdict(facts), sort_keys=True, ensure_ascii=False)}, tensors)
 
 
 class Prepared:
     """An opened prepared file; a split is read when it is asked for."""
 
     def __init__(self, path: Path, facts: Facts, shape: tuple[int, int, int]) -> None:
-        """Use `open_prepared`, which checks the file; `shape` is the images' H x W x C."""
+        """Take what `open_prepared` checked; `shape` is the images' H x W x C."""
         self.path = path
         self.facts = facts
         self.shape = shape
 
     def split(self, name: SplitName) -> Stored:
-        """Read one split's labels from the file, and find its images there.
+        """One split: its labels and rows are read now, its images on demand.
 
         Raises:
-            UserError: a label has no class.
+            UserError: a label is not a class.
         """
         with safe_open(self.path, framework="numpy") as file:
             labels, rows = (file.get_tensor(f"{name}.{part}") for part in ("labels", "rows"))
         if labels.min() < 0 or labels.max() >= len(self.facts.classes):
-            raise UserError(f"{self.path}: damaged: {name}.labels has a label without a class; {_MEND}")
-        offset = _offset(self.path, f"{name}.images")
-        return Stored(Images(self.path, offset, (len(labels), *self.shape)), labels, rows)
+            raise UserError(f"{self.path}: damaged: {name}.labels has a label that is not a class; {_HOW_TO_FIX}")
+        offset = tensor_file.offset(self.path, f"{name}.images")
+        return Stored(StoredImages(self.path, offset, (len(labels), *self.shape)), labels, rows)
 
 
 def open_prepared(path: Path) -> Prepared:
@@ -171,38 +178,33 @@ def open_prepared(path: Path) -> Prepared:
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file; run `intaglio prepare` first") from error
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: damaged, or not a safetensors file: {error}; {_MEND}") from error
+        raise UserError(f"{path}: damaged, or not a safetensors file: {error}; {_HOW_TO_FIX}") from error
     if facts is None:
-        raise UserError(f"{path}: not written by `intaglio prepare`: its facts are missing or incomplete; {_MEND}")
+        raise UserError(f"{path}: not written by `intaglio prepare`: the metadata is missing or wrong; {_HOW_TO_FIX}")
     if problem := _misfit(tensors, facts):
-        raise UserError(f"{path}: {problem}; {_MEND}")
+        raise UserError(f"{path}: {problem}; {_HOW_TO_FIX}")
     return Prepared(path, facts, tensors["train.images"][1][1:])
 
 
-def _offset(path: Path, name: str) -> int:
-    """Where a tensor's bytes begin: the file has the length of its header (8 bytes, little-endian), then the header.
-
-    The format is described at https://github.com/huggingface/safetensors#format.
-    """
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
-    start: int = header[name]["data_offsets"][0]
-    return 8 + length + start
-
-
 def _facts(text: str | None) -> Facts | None:
+    """The facts in the metadata, which may be any text; None where they are not what `write` writes."""
     try:
         values: dict[str, Any] = json.loads(text or "")
-        return Facts(
-            set=str(values["set"]),
-            classes=tuple(map(str, values["classes"])),
-            flip=bool(values["flip"]),
+        facts = Facts(
+            set=values["set"],
+            classes=tuple(values["classes"]),
+            flip=values["flip"],
             mean=tuple(map(float, values["mean"])),
             std=tuple(map(float, values["std"])),
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
+    texts = (facts.set, *facts.classes)
+    if not all(isinstance(value, str) for value in texts) or not isinstance(facts.flip, bool):
+        return None
+    if not all(map(math.isfinite, facts.mean + facts.std)) or not all(std > 0 for std in facts.std):
+        return None
+    return facts
 
 
 def _misfit(tensors: Mapping[str, tuple[str, tuple[int, ...]]], facts: Facts) -> str | None:

@@ -1,7 +1,7 @@
-"""Taking known files out of an archive of which nothing is trusted.
+"""Extracting known files from an untrusted archive.
 
-Members are read as streams and written under the names that the catalogue knows, so a member's own path decides
-nothing; an archive with a dangerous member is refused as a whole all the same.
+Members are read as streams and written under known names, so a member's own path has no effect; an archive with a
+dangerous member is rejected as a whole all the same.
 """
 
 import io
@@ -12,21 +12,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from intaglio.fetching.content import Damaged, Written, reading, uncompressed, write_down
+from intaglio.fetching.content import CHUNK, Damaged, Written, reading, uncompressed, write_down
 
 _MOST_MEMBERS = 100_000
-_LONGEST_READ = 16 << 20  # bytes; tarfile reads a member's extended header whole, however long it says that it is
+_LONGEST_READ = 16 << 20  # bytes; tarfile reads a header of any length at once
+_LONGEST_END = 16 << 20  # bytes after the last member; tar pads an archive with some KiB of zeros
 _ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 
 
 def is_archive(path: Path) -> bool:
     """Whether a file is a zip archive or a tar archive, gzipped or not, judged by its first bytes."""
-    with path.open("rb") as file:
+    with reading(str(path)), path.open("rb") as file:
         if file.read(4) in _ZIP_MAGICS:
             return True
         file.seek(0)
-        with reading(path.name):
-            head = uncompressed(file).read(tarfile.BLOCKSIZE)
+        head = uncompressed(file).read(tarfile.BLOCKSIZE)
     try:
         tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
     except tarfile.HeaderError:
@@ -35,15 +35,15 @@ def is_archive(path: Path) -> bool:
 
 
 def extract(
-    path: Path, limits: Mapping[str, int], refused: Mapping[str, str], folder: Path, what: str
+    path: Path, limits: Mapping[str, int], rejected: Mapping[str, str], folder: Path, what: str
 ) -> dict[str, Written]:
     """Write the wanted files of an archive into a folder.
 
     Args:
         path: a zip archive, or a tar archive, gzipped or not.
-        limits: names of the wanted files, each with the most bytes that it may have. A file may lie in any folder of
+        limits: names of the wanted files, each with the most bytes that it may have. A file may be in any folder of
             the archive, and may be gzipped: as NAME.gz it is uncompressed.
-        refused: names of files that make the archive the wrong one, each with the reason.
+        rejected: names of files that show that it is the wrong archive, each with the reason.
         folder: where to write them, under their names.
         what: name of the archive in error texts.
 
@@ -52,10 +52,10 @@ def extract(
 
     Raises:
         Damaged: the archive cannot be read to its end or lacks a wanted file, or one of its members (wanted or not) is
-            a link or a device, has an absolute path or one with `..`, is encrypted, or is there twice.
+            a link or a device, has an absolute path or one with `..`, is encrypted, or is duplicated.
         OSError: a file cannot be written.
     """
-    found: dict[str, Written] = {}
+    extracted: dict[str, Written] = {}
     seen: set[str] = set()
     with path.open("rb") as file:
         members = _members(file, what)
@@ -66,21 +66,21 @@ def extract(
                 break
             name, stream = member
             if name in seen:
-                raise Damaged(f"{what} holds {name} twice")
+                raise Damaged(f"{what} has {name} twice")
             if len(seen) == _MOST_MEMBERS:
-                raise Damaged(f"{what} holds more than {_MOST_MEMBERS} members")
+                raise Damaged(f"{what} has more than {_MOST_MEMBERS} members")
             seen.add(name)
             wanted = PurePosixPath(name).name.removesuffix(".gz")
-            if wanted in refused:
-                raise Damaged(f"{what} {refused[wanted]}")
+            if wanted in rejected:
+                raise Damaged(f"{what} {rejected[wanted]}")
             if stream is None or wanted not in limits:
                 continue
-            if wanted in found:
-                raise Damaged(f"{what} holds {wanted} in two places, one of them {name}")
-            found[wanted] = write_down(stream, folder / wanted, limits[wanted], f"{name} in {what}")
-    if missing := sorted(limits.keys() - found.keys()):
-        raise Damaged(f"{what} holds no {missing[0]}")
-    return found
+            if wanted in extracted:
+                raise Damaged(f"{what} has {wanted} in two places, one of them {name}")
+            extracted[wanted] = write_down(stream, folder / wanted, limits[wanted], f"{name} in {what}")
+    if missing := sorted(limits.keys() - extracted.keys()):
+        raise Damaged(f"{what} has no {missing[0]}")
+    return extracted
 
 
 Members = Iterator[tuple[str, IO[bytes] | None]]  # path inside the archive; content, None for a folder
@@ -93,19 +93,29 @@ def _members(file: IO[bytes], what: str) -> Members:
 
 
 def _tar_members(file: IO[bytes], what: str) -> Members:
-    content = cast(IO[bytes], _Careful(uncompressed(file), what))
+    content = cast(IO[bytes], _Bounded(uncompressed(file), what))
     with tarfile.open(fileobj=content, mode="r:") as tar:
         for member in tar:
             _check_path(member.name, what)
             if not (member.isreg() or member.isdir()):
                 kind = "link" if member.issym() or member.islnk() else "device or other special file"
-                raise Damaged(f"{what} is refused: its member {member.name} is a {kind}")
+                raise Damaged(f"{what} is rejected: its member {member.name} is a {kind}")
             if member.size < 0:
-                raise Damaged(f"{what} is refused: its member {member.name} has a negative size")
+                raise Damaged(f"{what} is rejected: its member {member.name} has a negative size")
             yield member.name, tar.extractfile(member)
         content.seek(tar.offset)
         if content.read(tarfile.BLOCKSIZE).strip(b"\0") or not tar.offset:
             raise tarfile.ReadError("a member's header cannot be read")
+        _read_to_end(content)
+
+
+def _read_to_end(content: IO[bytes]) -> None:
+    """Read what follows the last member: only at the end of its stream gzip compares checksum and length."""
+    left = _LONGEST_END
+    while chunk := content.read(CHUNK):
+        left -= len(chunk)
+        if left < 0:
+            raise tarfile.ReadError(f"more than {_LONGEST_END} bytes after its last member")
 
 
 def _zip_members(file: IO[bytes], what: str) -> Members:
@@ -115,12 +125,12 @@ def _zip_members(file: IO[bytes], what: str) -> Members:
             mode = member.external_attr >> 16
             if stat.S_IFMT(mode) and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
                 kind = "link" if stat.S_ISLNK(mode) else "device or other special file"
-                raise Damaged(f"{what} is refused: its member {member.filename} is a {kind}")
+                raise Damaged(f"{what} is rejected: its member {member.filename} is a {kind}")
             if member.flag_bits & 1:
-                raise Damaged(f"{what} is refused: its member {member.filename} is encrypted")
+                raise Damaged(f"{what} is rejected: its member {member.filename} is encrypted")
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise Damaged(
-                    f"{what} is refused: its member {member.filename} is compressed in an unusual way; use deflate"
+                    f"{what} is rejected: its member {member.filename} is compressed in an unusual way; use deflate"
                 )
             if member.is_dir():
                 yield member.filename, None
@@ -132,18 +142,19 @@ def _zip_members(file: IO[bytes], what: str) -> Members:
 def _check_path(name: str, what: str) -> None:
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or name[1:2] == ":" or "\0" in name:
-        raise Damaged(f"{what} is refused: its member {name!r} would lie outside the archive's folder")
+        raise Damaged(f"{what} is rejected: its member {name!r} would be outside the archive's folder")
 
 
-class _Careful:
-    """A stream that tarfile cannot be made to read whole, or backwards, by what an archive says of itself."""
+class _Bounded:
+    """A stream that an archive's headers cannot make tarfile read at once."""
 
     def __init__(self, stream: io.BufferedIOBase, what: str) -> None:
-        self.stream, self.what = stream, what
+        self.stream = stream
+        self.what = what
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _LONGEST_READ:
-            raise Damaged(f"{self.what} is damaged: it asks for {size} bytes at once")
+            raise Damaged(f"{self.what} is damaged: a header asks for {size} bytes at once")
         return self.stream.read(size)
 
     def seek(self, offset: int) -> int:

@@ -1,4 +1,4 @@
-"""The download cache: shared between clones, keyed by checksum, and filled with nothing that was not verified."""
+"""The download cache: shared between clones, keyed by checksum, with verified content only."""
 
 import fcntl
 import os
@@ -9,26 +9,34 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from intaglio.errors import UserError
 from intaglio.fetching.content import Written
 from intaglio.files import sha256
 from intaglio.logs import logger
 
 
 class Cache:
-    """`sha256/HEX` holds verified content, `partial/` what is still on its way."""
+    """Verified content in `sha256/HEX`, incomplete downloads in `partial/`."""
 
     def __init__(self, folder: Path) -> None:
-        """Use a folder, which is made when something is first kept."""
+        """Use a folder; it is made when something is first kept."""
         self.folder = folder
 
     @classmethod
     def of_user(cls) -> "Cache":
-        """The folder that `INTAGLIO_CACHE` names, else the user's cache folder."""
+        """The folder that `INTAGLIO_CACHE` names, or else the user's cache folder.
+
+        Raises:
+            UserError: the name is not a path.
+        """
         named = os.environ.get("INTAGLIO_CACHE")
-        return cls(Path(named).expanduser().absolute() if named else user_cache_path("intaglio"))
+        try:
+            return cls(Path(named).expanduser().absolute() if named else user_cache_path("intaglio"))
+        except RuntimeError as error:
+            raise UserError(f"INTAGLIO_CACHE={named}: {error}; write the path without ~") from error
 
     def find(self, checksum: str) -> Written | None:
-        """Content by its SHA-256, hashed again before it is trusted; damaged content is thrown away."""
+        """Content by its SHA-256, hashed again before it is used; damaged content is deleted."""
         path = self._place(checksum)
         if not path.is_file():
             return None
@@ -39,7 +47,7 @@ class Cache:
         return None
 
     def keep(self, file: Written) -> Written:
-        """Move a verified file into the cache. It lies in the cache's own `partial/`, so that the move is atomic."""
+        """Move a verified file into the cache, atomically: it has to be in the cache's own `partial/`."""
         path = self._place(file.sha256)
         path.parent.mkdir(parents=True, exist_ok=True)
         file.path.replace(path)
@@ -50,9 +58,9 @@ class Cache:
 
     @contextmanager
     def working_on(self, name: str) -> Iterator[Path]:
-        """A folder of its own for incomplete downloads of `name`, while no other process works on the same.
+        """A folder for incomplete downloads of `name`, locked against other processes.
 
-        What is left in it stays for the next try; another process waits here until the first is done.
+        What is left in it stays for the next try; another process waits until the first is done.
         """
         folder = self.folder / "partial" / name
         folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +75,7 @@ class Cache:
 
 @contextmanager
 def empty_folder(path: Path) -> Iterator[Path]:
-    """A folder that is empty at first, whatever a killed process left there, and gone afterwards."""
+    """A folder that is emptied first, whatever a killed process left there, and removed afterwards."""
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
     try:

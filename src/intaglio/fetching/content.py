@@ -1,4 +1,4 @@
-"""Bytes of which nothing is trusted: uncompressed up to a limit, and hashed while they are written down."""
+"""Untrusted bytes: uncompressed up to a limit, and hashed while they are written."""
 
 import gzip
 import hashlib
@@ -17,17 +17,30 @@ CHUNK = 1 << 20
 GZIP_MAGIC = b"\x1f\x8b"
 
 
+_LONGEST_MESSAGE = 400  # characters; the names in an archive may be of any length
+
+
 class Damaged(Exception):
     """Content that cannot be used: cut short, not of its format, or dangerous."""
 
+    def __init__(self, problem: str) -> None:
+        """Take the problem; the names in an archive may contain any character."""
+        super().__init__(one_line(problem))
+
 
 class Unexpected(Damaged):
-    """Content that is sound, but is not what the catalogue's checksums vouch for."""
+    """Content that can be read, but does not have the expected checksum."""
+
+
+def one_line(text: str) -> str:
+    """Untrusted text as one printable line for a message, not too long."""
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]}..."
 
 
 @dataclass(frozen=True)
 class Written:
-    """A file that was written down: where, its size in bytes and its SHA-256."""
+    """A file that was written: its path, its size in bytes and its SHA-256."""
 
     path: Path
     size: int
@@ -38,7 +51,7 @@ def write_down(stream: IO[bytes], path: Path, limit: int, what: str) -> Written:
     """Copy a stream to a new file, uncompressing it when it is gzip.
 
     Args:
-        stream: what to copy, from its present position; it need not be seekable.
+        stream: what to copy, from its current position; it need not be seekable.
         path: the file to make.
         limit: most bytes that the uncompressed content may have, so that a small file cannot fill the disk.
         what: name of the content in error texts.
@@ -48,7 +61,8 @@ def write_down(stream: IO[bytes], path: Path, limit: int, what: str) -> Written:
         Damaged: its compression is damaged.
         OSError: the file cannot be written.
     """
-    digest, size = hashlib.sha256(), 0
+    digest = hashlib.sha256()
+    size = 0
     with path.open("wb") as file:
         with reading(what):
             source = uncompressed(stream)
@@ -72,13 +86,13 @@ def uncompressed(stream: IO[bytes]) -> io.BufferedIOBase:
 
 @contextmanager
 def reading(what: str) -> Iterator[None]:
-    """Turn everything that bad content makes the standard library's readers raise into `Damaged`."""
+    """Turn every exception that bad content raises in the standard library's readers into `Damaged`."""
     try:
         yield
     except (
         EOFError,
         LookupError,  # a member without a name
-        OSError,  # gzip's own error, and a seek to a place that cannot be
+        OSError,  # gzip's own error, an impossible seek, a file that the system cannot read
         OverflowError,
         RuntimeError,  # features of zip files that are not implemented
         ValueError,

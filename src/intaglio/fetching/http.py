@@ -1,11 +1,14 @@
-"""One address over HTTP: streamed to a file, tried again with patience, resumed where it broke off."""
+"""One address over HTTP: streamed to a file, tried again after a failure, resumed where it broke off."""
 
 import hashlib
 import json
+import re
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import requests
@@ -20,37 +23,49 @@ from tenacity import (
 )
 from tqdm import tqdm
 
-from intaglio.fetching.content import CHUNK, Unexpected
+from intaglio.fetching.content import CHUNK, Unexpected, one_line
 from intaglio.logs import logger
 from intaglio.params.download import Download
 
-_CONNECT_SECONDS = 10  # a host that has not accepted a connection by then will not: firewalls drop without a word
-_FIRST_WAIT, _LONGEST_WAIT, _JITTER = 0.5, 20, 0.5  # seconds; 4 tries wait 5 s in all at most
-_AGAIN = (408, 425, 429, 500, 502, 503, 504)  # HTTP statuses that another try may mend
+_CONNECT_SECONDS = 10  # a host that has not accepted a connection by then will not: firewalls drop without an answer
+_SLOWEST = 1000  # bytes per second, averaged over the timeout: a slower server counts as one that does not answer
+_AGAIN = (408, 425, 429, 500, 502, 503, 504)  # HTTP statuses that may change with another try
+
+# Waiting times in seconds; 4 tries wait 5 s in all at most.
+FIRST_WAIT = 0.5
+LONGEST_WAIT = 20
+JITTER = 0.5
+
+# Seconds beyond the timeout for all redirects and headers together.
+ANSWER_SECONDS = 60
 
 
 class Unavailable(Exception):
-    """A source that does not give what is asked for; another may."""
+    """A source that does not provide a file; another source may."""
+
+    def __init__(self, reason: str) -> None:
+        """Take the reason; a server may have sent any character in it."""
+        super().__init__(one_line(reason))
 
 
 class NotThere(Unavailable):
-    """The server answered that it has no such file."""
+    """The server has no such file."""
 
 
 class _Transient(Unavailable):
-    """A failure that another try may mend."""
+    """A failure that may not happen again at the next try."""
 
 
-def fetch(address: str, folder: Path, limit: int, patience: Download) -> Path:
+def download(address: str, folder: Path, limit: int, settings: Download) -> Path:
     """Download an address to a file in `folder`; what arrived before a failure stays there, and the next call goes on.
 
-    The content is as the server has it, not yet verified: it is for the caller to hash, move or delete.
+    The content is as the server sent it, not verified: the caller has to hash it, and move or delete the file.
 
     Args:
         address: http:// or https://.
         folder: a folder that no other process works in.
         limit: most bytes to accept.
-        patience: tries for the address, and seconds to wait for an answer.
+        settings: number of tries, and seconds to wait for an answer.
 
     Raises:
         NotThere: the server has no such file.
@@ -60,42 +75,37 @@ def fetch(address: str, folder: Path, limit: int, patience: Download) -> Path:
     """
     path = folder / hashlib.sha256(address.encode()).hexdigest()[:16]
     tries = Retrying(
-        stop=stop_after_attempt(patience.attempts),
-        wait=wait_exponential(_FIRST_WAIT, max=_LONGEST_WAIT) + wait_random(0, _JITTER),
+        stop=stop_after_attempt(settings.attempts),
+        wait=wait_exponential(FIRST_WAIT, max=LONGEST_WAIT) + wait_random(0, JITTER),
         retry=retry_if_exception_type(_Transient),
-        before_sleep=lambda state: _say(state, address, patience),
+        before_sleep=lambda state: _log_failure(state, address, settings),
         reraise=True,
     )
     try:
-        tries(_try, address, path, limit, patience)
+        tries(_try, address, path, limit, settings)
     except Unexpected:
         path.unlink(missing_ok=True)
         raise
     return path
 
 
-def _say(state: RetryCallState, address: str, patience: Download) -> None:
+def _log_failure(state: RetryCallState, address: str, settings: Download) -> None:
     error = state.outcome.exception() if state.outcome else None
     wait = state.next_action.sleep if state.next_action else 0
-    number = f"try {state.attempt_number} of {patience.attempts}"
+    number = f"try {state.attempt_number} of {settings.attempts}"
     logger.info("%s: %s: %s; the next in %.1f s", address, number, error, wait)
 
 
-def _try(address: str, path: Path, limit: int, patience: Download) -> None:
+def _try(address: str, path: Path, limit: int, settings: Download) -> None:
     """One request, for the whole content or for the rest of it."""
-    note = path.with_suffix(".json")  # what identifies the version of which `path` holds the beginning
+    note = path.with_suffix(".json")  # identifies the version of which `path` has the beginning
     validator = _validator(note) if path.exists() else None
     start = path.stat().st_size if validator else 0
     headers = {"Accept-Encoding": "identity", "User-Agent": "intaglio"}
     if start and validator:
         headers |= {"Range": f"bytes={start}-", "If-Range": validator}
-    with (
-        _network(patience),
-        requests.get(
-            address, headers=headers, stream=True, timeout=(min(_CONNECT_SECONDS, patience.timeout), patience.timeout)
-        ) as response,
-    ):
-        if response.status_code == 416:  # the rest that was asked for is not there: what is here is of no use
+    with _network(settings), _answer(address, headers, settings) as response:
+        if response.status_code == 416:  # the server has no such part, so what is here is useless
             path.unlink(missing_ok=True)
             raise _Transient("the partial download does not fit the file on the server")
         if response.status_code in (404, 410):
@@ -107,15 +117,43 @@ def _try(address: str, path: Path, limit: int, patience: Download) -> None:
             start = 0
         elif not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
             path.unlink(missing_ok=True)
-            raise _Transient("the server sent another part than the one asked for")
+            raise _Transient("the server sent another part than the requested one")
         else:
             logger.info("%s: going on after %d bytes", address, start)
-        _receive(response, address, path, note, start, limit)
+        _receive(response, address, path, note, start, limit, settings)
 
 
-def _receive(response: requests.Response, address: str, path: Path, note: Path, start: int, limit: int) -> None:
+def _answer(address: str, headers: dict[str, str], settings: Download) -> requests.Response:
+    """The response, its content not yet read.
+
+    The library's timeout is for each read, so a server that sends its headers byte by byte could hold it up for ever:
+    a thread asks, and is left behind when it takes too long.
+    """
+    responses: list[requests.Response] = []
+    errors: list[Exception] = []
+
+    def get() -> None:
+        timeout = (min(_CONNECT_SECONDS, settings.timeout), settings.timeout)
+        try:
+            responses.append(requests.get(address, headers=headers, stream=True, timeout=timeout))
+        except Exception as error:
+            errors.append(error)
+
+    thread = Thread(target=get, daemon=True)
+    thread.start()
+    thread.join(settings.timeout + ANSWER_SECONDS)
+    if errors:
+        raise errors[0]
+    if not responses:
+        raise _Transient(f"no complete answer within {settings.timeout + ANSWER_SECONDS:g} s")
+    return responses[0]
+
+
+def _receive(
+    response: requests.Response, address: str, path: Path, note: Path, start: int, limit: int, settings: Download
+) -> None:
     length = response.headers.get("Content-Length", "")
-    total = start + int(length) if length.isdecimal() else None
+    total = start + int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None
     if total is not None and total > limit:
         raise Unexpected(f"{address} has {total} bytes, more than the expected {limit}")
     note.unlink(missing_ok=True)
@@ -130,15 +168,32 @@ def _receive(response: requests.Response, address: str, path: Path, note: Path, 
     )
     with path.open("ab" if start else "wb") as file, bar:
         note.write_text(json.dumps(_strong_validator(response)), encoding="utf-8")
-        # The raw stream, since `iter_content` would uncompress what a server chose to compress on the way. It raises
-        # when the connection ends before the declared length.
-        for chunk in response.raw.stream(CHUNK, decode_content=False):
+        for chunk in _chunks(response, settings):
             received += len(chunk)
             if received > limit:
                 raise Unexpected(f"{address} has more than the expected {limit} bytes")
             file.write(chunk)
             bar.update(len(chunk))
     note.unlink()
+
+
+def _chunks(response: requests.Response, settings: Download) -> Iterator[bytes]:
+    """The content in pieces, as they arrive.
+
+    It is the raw stream, since `iter_content` would uncompress what a server chose to compress on the way. It raises
+    when the connection ends before the declared length.
+    """
+    window_start = time.monotonic()
+    window_bytes = 0
+    while chunk := response.raw.read1(CHUNK, decode_content=False):
+        yield chunk
+        window_bytes += len(chunk)
+        seconds = time.monotonic() - window_start
+        if seconds > settings.timeout:
+            if window_bytes < _SLOWEST * seconds:
+                raise _Transient(f"too slow: {window_bytes} bytes in {seconds:.0f} s")
+            window_start = time.monotonic()
+            window_bytes = 0
 
 
 def _strong_validator(response: requests.Response) -> str | None:
@@ -156,19 +211,20 @@ def _validator(note: Path) -> str | None:
 
 
 @contextmanager
-def _network(patience: Download) -> Iterator[None]:
-    """Turn the network's failures into a short reason, and tell apart what another try may mend."""
+def _network(settings: Download) -> Iterator[None]:
+    """Turn the network's failures into a short reason, and tell apart what another try may cure."""
     try:
         yield
     except (requests.ConnectTimeout, requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError) as error:
-        raise _Transient(f"no answer within {patience.timeout:g} s") from error
+        raise _Transient(f"no answer within {settings.timeout:g} s") from error
     except (requests.exceptions.SSLError, urllib3.exceptions.SSLError) as error:
         raise Unavailable(f"no secure connection: {_cause(error)}") from error
     except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
         raise _Transient(_cause(error)) from error
     except urllib3.exceptions.HTTPError as error:
         raise _Transient(f"the connection broke off: {_cause(error)}") from error
-    except requests.RequestException as error:
+    except (requests.RequestException, ValueError) as error:
+        # A redirect to an address that is not one raises a plain ValueError.
         raise Unavailable(_cause(error)) from error
 
 

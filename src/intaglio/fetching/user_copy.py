@@ -1,4 +1,4 @@
-"""The user's own copy of a set, as `data.ROLE.source` names it."""
+"""The user's own copy of a set, as a `source:` in the settings names it."""
 
 import os
 import re
@@ -7,133 +7,155 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from intaglio.data.catalogue import Entry
-from intaglio.errors import UserError
+from intaglio.errors import SettingError
 from intaglio.fetching.archive import extract, is_archive
 from intaglio.fetching.cache import Cache
-from intaglio.fetching.content import Damaged, Unexpected, Written
-from intaglio.fetching.http import fetch
-from intaglio.fetching.work import Files, Work, copy, from_folder, verify
+from intaglio.fetching.content import Damaged, Unexpected, Written, reading
+from intaglio.fetching.http import download
+from intaglio.fetching.originals import Originals
+from intaglio.fetching.workspace import Files, Workspace, copy, from_folder, verify
 from intaglio.files import sha256
 from intaglio.logs import logger
 
-# Bytes of an own file whose checksum the user vouches for: it may be larger than the catalogue's.
+# Bytes of a file that the user gives a checksum for: it may be larger than the known one.
 _LARGEST = 4 << 30
 
 
 @dataclass(frozen=True)
-class Own:
+class UserCopy:
     """A place that the user named.
 
     Attributes:
         address: path or address, without the checksum.
-        checksum: SHA-256 of the file as it is, by which the user vouches for content that is not the catalogue's.
+        checksum: SHA-256 of the file as it is, by which the user accepts content that differs from the known one.
         local: the path, when it is on this machine.
-        where: file and key, for error texts.
+        key: dotted key of the setting, for error texts.
     """
 
     address: str
     checksum: str | None
     local: Path | None
-    where: str
+    key: str
 
 
-def parse(text: str, where: str) -> Own:
+def parse(text: str, key: str) -> UserCopy:
     """Understand a source: a path, or a file://, http:// or https:// address, with or without `#sha256=HEX`.
 
     Raises:
-        UserError: it is none of these, or a local file that is not there.
+        SettingError: it is none of these, or a local file that does not exist or cannot be read.
     """
     address, mark, checksum = text.partition("#sha256=")
     if mark and not re.fullmatch(r"[0-9a-fA-F]{64}", checksum):
-        raise UserError(f"{where}: {checksum!r} is not a SHA-256, which is 64 hexadecimal digits")
-    local = _local(address, where)
-    if local is not None and not (local.is_file() or local.is_dir()):
-        raise UserError(f"{where}: {local}: no such file; mend the path, or write null to use the set's own sources")
-    if local is not None and not os.access(local, os.R_OK):
-        raise UserError(f"{where}: {local}: you may not read it; change its permissions")
+        raise SettingError(key, f"{checksum!r} is not a SHA-256, which is 64 hexadecimal digits")
+    local = _local(address, key)
+    if local is not None:
+        _check_local(local, key)
     if mark and (address.endswith("/") or (local is not None and local.is_dir())):
-        raise UserError(f"{where}: {address} is a folder, but a checksum is for one file; pack the files into a .tar")
-    return Own(address, checksum.lower() or None, local, where)
+        raise SettingError(key, f"{address} is a folder, but a checksum is for one file; pack the files into a .tar")
+    return UserCopy(address, checksum.lower() or None, local, key)
 
 
-def _local(address: str, where: str) -> Path | None:
-    scheme, separator, _ = address.partition("://")
-    if not separator:
-        return Path(address).expanduser()
-    if scheme in ("http", "https"):
+def _local(address: str, key: str) -> Path | None:
+    if "://" not in address:
+        try:
+            return Path(address).expanduser()
+        except RuntimeError as error:
+            raise SettingError(key, f"{address}: {error}; write the path without ~") from error
+    kinds = "use a path, or a file://, https:// or http:// address"
+    try:
+        parts = urllib.parse.urlsplit(address)
+    except ValueError as error:
+        raise SettingError(key, f"{address} is not a valid address ({error}); {kinds}") from error
+    if parts.scheme in ("http", "https") and parts.netloc:
         return None
-    parts = urllib.parse.urlsplit(address)
-    if scheme != "file" or parts.netloc not in ("", "localhost"):
-        raise UserError(f"{where}: {address} cannot be read; use a path, or a file://, https:// or http:// address")
+    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
+        raise SettingError(key, f"{address} cannot be read; {kinds}")
     return Path(urllib.request.url2pathname(parts.path))
 
 
-def own_files(own: Own, entry: Entry, cache: Cache, work: Work) -> dict[str, Written]:
-    """The files of the user's own copy; those without a checksum have to be the catalogue's.
+def _check_local(path: Path, key: str) -> None:
+    try:
+        exists = path.is_file() or path.is_dir()
+    except OSError as error:  # a name that is too long, or a folder above it that may not be entered
+        raise SettingError(key, f"{path}: {error.strerror}; correct the path") from error
+    if not exists:
+        raise SettingError(key, f"{path}: no such file; correct the path, or write null to use the published sources")
+    if not os.access(path, os.R_OK):
+        raise SettingError(key, f"{path}: no permission to read it; change its permissions")
+
+
+def read_copy(user_copy: UserCopy, originals: Originals, cache: Cache, workspace: Workspace) -> dict[str, Written]:
+    """The files of the user's own copy; without a checksum they have to have the known content.
 
     Raises:
-        UserError: the copy is damaged or dangerous, lacks a file, or is not what a checksum says.
+        SettingError: the copy is damaged or dangerous, lacks a file, or does not have the given checksum.
         Unavailable: its address cannot be reached, or has no such file.
         OSError: the disk cannot be written.
     """
+    address = user_copy.address
     path: Path | None = None
     try:
-        if own.local is None and own.address.endswith("/"):
-            files = dict(from_folder(own.address, entry.files, work))
-        elif own.local is not None and own.local.is_dir():
-            files = dict(_from_own_folder(own.local, entry, work))
+        if user_copy.local is None and address.endswith("/"):
+            files = dict(from_folder(address, originals.files, workspace))
+        elif user_copy.local is not None and user_copy.local.is_dir():
+            files = dict(_from_local_folder(user_copy.local, originals, workspace))
         else:
-            path = own.local or _own_download(own, cache, work)
-            if own.checksum is not None and (computed := sha256(path)) != own.checksum:
-                raise UserError(
-                    f"{own.where}: {own.address} has SHA-256 {computed}, not the one given; if you trust this file, "
-                    f"write source: {own.address}#sha256={computed}"
+            path = user_copy.local or _downloaded(user_copy, cache, workspace)
+            if user_copy.checksum is not None and (computed := _checksum(path, address)) != user_copy.checksum:
+                raise SettingError(
+                    user_copy.key,
+                    f"{address} has SHA-256 {computed}, not the one given; if you trust this file, "
+                    f"write source: {address}#sha256={computed}",
                 )
-            files = _from_own_file(path, own, entry, work)
-        if own.checksum is None:
+            files = _from_file(path, user_copy, originals, workspace)
+        if user_copy.checksum is None:
             for name, written in files.items():
-                verify(written, entry.file(name))
+                verify(written, originals.file(name))
     except Unexpected as error:
-        trust = f"write source: {own.address}#sha256={sha256(path)}" if path else "pack its files into a .tar"
-        raise UserError(
-            f"{own.where}: {own.address} is not the {entry.name} of the catalogue: {error}; if you trust it, {trust}"
+        trust = f"write source: {address}#sha256={sha256(path)}" if path else "pack its files into a .tar"
+        raise SettingError(
+            user_copy.key, f"{address} is not the known {originals.name}: {error}; if you trust it, {trust}"
         ) from error
     except Damaged as error:
-        raise UserError(
-            f"{own.where}: {error}; give another copy, or write null to use the set's own sources"
+        raise SettingError(
+            user_copy.key, f"{error}; give another copy, or write null to use the published sources"
         ) from error
-    logger.info("%s: from %s", entry.name, own.address)
+    logger.info("%s: from %s", originals.name, address)
     return {name: cache.keep(written) for name, written in files.items()}
 
 
-def _own_download(own: Own, cache: Cache, work: Work) -> Path:
-    """The file at an own address; with a checksum it is kept in the cache."""
-    if own.checksum and (kept := cache.find(own.checksum)):
+def _downloaded(user_copy: UserCopy, cache: Cache, workspace: Workspace) -> Path:
+    """The file at the user's address; with a checksum it is kept in the cache."""
+    if user_copy.checksum and (kept := cache.find(user_copy.checksum)):
         return kept.path
-    path = fetch(own.address, work.partial, _LARGEST, work.patience)
+    path = download(user_copy.address, workspace.partial, _LARGEST, workspace.settings)
     computed = sha256(path)
-    if computed == own.checksum:
+    if computed == user_copy.checksum:
         return cache.keep(Written(path, path.stat().st_size, computed)).path
-    return path.rename(work.new / "download")  # goes with that folder
+    return path.rename(workspace.new / "download")  # removed with that folder
 
 
-def _from_own_file(path: Path, own: Own, entry: Entry, work: Work) -> dict[str, Written]:
-    limits = {file.name: file.size if own.checksum is None else _LARGEST for file in entry.files}
+def _from_file(path: Path, user_copy: UserCopy, originals: Originals, workspace: Workspace) -> dict[str, Written]:
+    limits = {file.name: file.size if user_copy.checksum is None else _LARGEST for file in originals.files}
     if is_archive(path):
-        return extract(path, limits, entry.refused, work.new, own.address)
+        return extract(path, limits, originals.rejected, workspace.new, user_copy.address)
     if len(limits) > 1:
-        raise Damaged(f"{own.address} is not a .tar, .tar.gz or .zip archive of {', '.join(limits)}")
+        raise Damaged(f"{user_copy.address} is not a .tar, .tar.gz or .zip archive of {', '.join(limits)}")
     [(name, limit)] = limits.items()
-    return {name: copy(path, name, limit, work, own.address)}
+    return {name: copy(path, name, limit, workspace, user_copy.address)}
 
 
-def _from_own_folder(folder: Path, entry: Entry, work: Work) -> Files:
-    for name, reason in entry.refused.items():
+def _from_local_folder(folder: Path, originals: Originals, workspace: Workspace) -> Files:
+    for name, reason in originals.rejected.items():
         if (folder / name).exists():
             raise Damaged(f"{folder} {reason}")
-    for file in entry.files:
+    for file in originals.files:
         path = next((path for path in (folder / f"{file.name}.gz", folder / file.name) if path.is_file()), None)
         if path is None:
-            raise Damaged(f"{folder} holds no {file.name}, with or without .gz")
-        yield file.name, copy(path, file.name, file.size, work, str(path))
+            raise Damaged(f"{folder} has no {file.name}, with or without .gz")
+        yield file.name, copy(path, file.name, file.size, workspace, str(path))
+
+
+def _checksum(path: Path, what: str) -> str:
+    with reading(what):
+        return sha256(path)

@@ -1,43 +1,60 @@
-"""The files of a run as values: numbers by name, epochs as a table, settings, what is in `dvc.lock`."""
+"""The files of a run as values: numbers by name, epochs as a table, settings, what `dvc.lock` records.
+
+These readers take the files of any commit, old formats and broken files included; `intaglio.results` has the schema of
+today's files.
+"""
 
 import io
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 import yaml
 
 from intaglio.errors import UserError
-from intaglio.history.differences import flat, read_object
+from intaglio.history.differences import DEEPEST, bounded, flat, read_object
+from intaglio.params.groups import groups
+
+DATA = "data/"
+PREPARED = "data/prepared/"
+PREDICTIONS = ".predictions.csv"
+
+
+def network_of(path: str) -> str:
+    """The network that a file of results belongs to: the part of the file's name before the first dot."""
+    return path.rsplit("/", 1)[-1].split(".", 1)[0]
 
 
 def read_numbers(content: bytes, name: str) -> dict[str, float]:
     """The numbers in a JSON file by dotted key; texts, lists and booleans are left out.
 
     Raises:
-        UserError: it is no JSON object.
+        UserError: the content is not a JSON object.
     """
     values = flat(read_object(content, name))
-    return {key: value for key, value in values if isinstance(value, int | float) and not isinstance(value, bool)}
+    return {
+        key: _number(value) for key, value in values if isinstance(value, int | float) and not isinstance(value, bool)
+    }
 
 
 def read_epochs(content: bytes, name: str) -> pd.DataFrame:
-    """A row an epoch: `epoch`, and a column for each metric; a value may be NaN.
+    """A row per epoch: `epoch`, and a column for each metric; a value may be NaN.
 
     Raises:
-        UserError: it is no table of numbers, or an epoch occurs twice or is missing.
+        UserError: the content is not a table of numbers, or an epoch occurs twice or is missing.
     """
     try:
         table = pd.read_csv(io.BytesIO(content))
     except ValueError as error:
-        raise UserError(f"{name}: not valid CSV: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{name}: not valid CSV: {f'{error}'.partition(chr(10))[0]}") from error
     if "epoch" not in table:
         raise UserError(f"{name}: has no column epoch")
     if table.empty:
         return table.astype(float)
     for column, kind in table.dtypes.items():
         if not pd.api.types.is_numeric_dtype(kind):
-            raise UserError(f"{name}: {column}: not all of it is numbers")
+            raise UserError(f"{name}: {column}: not all of its values are numbers")
     epochs = table["epoch"]
     if twice := sorted(epochs[epochs.duplicated()]):
         raise UserError(f"{name}: epoch {twice[0]:g} occurs twice")
@@ -50,62 +67,113 @@ def read_settings(content: bytes, name: str) -> dict[str, Any]:
     """The settings in params.yaml by dotted key.
 
     Raises:
-        UserError: it is no YAML mapping.
+        UserError: the content is not a YAML mapping.
     """
-    return {key: _typed(value) for key, value in flat(_yaml(content, name))}
+    return dict(flat(_yaml(content, name)))
+
+
+def read_groups(content: bytes, name: str) -> dict[str, tuple[str, ...]]:
+    """The networks in params.yaml that differ in nothing but the seed, by the group's name.
+
+    Raises:
+        UserError: the content is not a YAML mapping.
+    """
+    return groups(_yaml(content, name))
 
 
 def read_data(content: bytes, name: str) -> dict[str, str]:
-    """The MD5 of each data file by path, as `dvc.lock` records what download and prepare made.
+    """The MD5 of each data file by path, as `dvc.lock` records the outputs of download and prepare.
 
     Raises:
-        UserError: it is no lock file of DVC.
+        UserError: the content is not a DVC lock file.
     """
-    try:
-        stages = _yaml(content, name)["stages"]
-        return {
-            made["path"]: made["md5"]
-            for stage, run in stages.items()
-            if stage.split("@")[0] in ("download", "prepare")
-            for made in run["outs"]
-        }
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{name}: is no lock file of DVC") from error
+    return {
+        path: md5
+        for run in _runs(content, name).values()
+        for path, md5 in _hashes(run, "outs").items()
+        if path.startswith(DATA)
+    }
 
 
-def read_ran(content: bytes, name: str) -> dict[str, dict[str, Any]]:
+def read_tested_on(content: bytes, name: str) -> dict[str, tuple[str, str]]:
+    """The path and MD5 of the prepared data by the network whose predictions of them `dvc.lock` records.
+
+    Raises:
+        UserError: the content is not a DVC lock file.
+    """
+    tested = {}
+    for run in _runs(content, name).values():
+        data = [item for item in _hashes(run, "deps").items() if item[0].startswith(PREPARED)]
+        for path in _hashes(run, "outs"):
+            if path.endswith(PREDICTIONS) and data:
+                tested[network_of(path)] = data[0]
+    return tested
+
+
+def read_run_settings(content: bytes, name: str) -> dict[str, dict[str, Any]]:
     """The settings by dotted key with which each stage was run, as `dvc.lock` records them.
 
     Raises:
-        UserError: it is no lock file of DVC.
+        UserError: the content is not a DVC lock file.
     """
-    try:
-        return {
-            stage: {key: _typed(value) for key, value in flat(run.get("params", {}).get("params.yaml", {})) if key}
-            for stage, run in _yaml(content, name)["stages"].items()
-        }
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{name}: is no lock file of DVC") from error
+    settings = {}
+    for stage, run in _runs(content, name).items():
+        files = run.get("params")
+        values = files.get("params.yaml") if isinstance(files, dict) else None
+        settings[stage] = {key: value for key, value in flat(values or {}) if key}
+    return settings
+
+
+def _runs(content: bytes, name: str) -> dict[str, dict[str, Any]]:
+    """The runs in a DVC lock file by stage."""
+    stages = _yaml(content, name).get("stages")
+    if not isinstance(stages, dict) or not all(isinstance(run, dict) for run in stages.values()):
+        raise UserError(f"{name}: not a DVC lock file")
+    return stages
+
+
+def _hashes(run: Mapping[str, Any], kind: str) -> dict[str, str]:
+    """The MD5 of each file of a run by path; files without one are left out."""
+    entries = run.get(kind)
+    return {
+        str(entry["path"]): str(entry["md5"])
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict) and {"path", "md5"} <= entry.keys()
+    }
 
 
 def _yaml(content: bytes, name: str) -> dict[str, Any]:
-    """YAML in which every value is text: a hundred times as fast as the reader of the steps, for a thousand commits."""
+    """A YAML mapping, with single values as in YAML 1.2.
+
+    libyaml without types is a hundred times as fast as the reader of the steps, and a history has a thousand commits.
+    """
     try:
-        value = yaml.load(content, Loader=yaml.CBaseLoader)
-    except yaml.YAMLError as error:
-        raise UserError(f"{name}: not valid YAML: {str(error).splitlines()[0]}") from error
+        depth = 0
+        # Loading recurses in C, without a limit: what is too deep would end the process.
+        for event in yaml.parse(content, Loader=yaml.CBaseLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise UserError(f"{name}: not valid YAML: nested too deeply")
+        value = bounded(yaml.load(content, Loader=yaml.CBaseLoader), _typed)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UserError(f"{name}: not valid YAML: {f'{error}'.partition(chr(10))[0]}") from error
     if not isinstance(value, dict):
-        raise UserError(f"{name}: holds no keys and values")
+        raise UserError(f"{name}: not a mapping of keys to values")
     return value
 
 
-def _typed(value: Any) -> Any:
+def _typed(value: str) -> Any:
     """A text as the number, truth value or null that it spells in YAML 1.2, which takes these from JSON."""
-    if isinstance(value, list):
-        return [_typed(item) for item in value]
-    if not isinstance(value, str):
-        return value
     try:
-        return json.loads(value or "null")
-    except ValueError:
+        parsed = json.loads(value or "null")
+    except (ValueError, RecursionError):
         return value
+    return value if isinstance(parsed, dict | list) else parsed
+
+
+def _number(value: float) -> float:
+    """A number in double precision; JSON's may be larger than all of these."""
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")

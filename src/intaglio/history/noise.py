@@ -34,17 +34,17 @@ def read_predictions(content: bytes, name: str) -> pd.DataFrame:
 
     Args:
         content: the CSV file that `evaluate` writes.
-        name: what to call the file in an error.
+        name: the file's name in an error.
 
     Raises:
-        UserError: it is not such a file, or has an image twice.
+        UserError: the content is not such a table, or has an image twice.
     """
     try:
         # As text: a class may be called NA, or 1.0.
         table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
         indexed = table.set_index("image")[["label", "prediction"]]
     except (ValueError, KeyError) as error:
-        raise UserError(f"{name}: is no table of predictions; make it again, or choose another revision") from error
+        raise UserError(f"{name}: not a table of predictions; make it again, or choose another revision") from error
     if not indexed.index.is_unique:
         raise UserError(f"{name}: has an image twice; make it again, or choose another revision")
     return indexed
@@ -57,11 +57,14 @@ def compare_paired(there: pd.DataFrame, here: pd.DataFrame) -> Paired | None:
     with 1/2. Of five tests for two classifiers and one test set, Dietterich (1998, doi:10.1162/089976698300017197)
     recommends this one where each was trained once.
     """
-    there, here = there.sort_index(), here.sort_index()
+    there = there.sort_index()
+    here = here.sort_index()
     if not there["label"].equals(here["label"]):
         return None
-    right_there, right_here = there["prediction"] == there["label"], here["prediction"] == here["label"]
-    only_there, only_here = int((right_there & ~right_here).sum()), int((right_here & ~right_there).sum())
+    right_there = there["prediction"] == there["label"]
+    right_here = here["prediction"] == here["label"]
+    only_there = int((right_there & ~right_here).sum())
+    only_here = int((right_here & ~right_there).sum())
     discordant = only_there + only_here
     return Paired(
         images=len(here),
@@ -74,20 +77,21 @@ def compare_paired(there: pd.DataFrame, here: pd.DataFrame) -> Paired | None:
 def compare_means(there: Sequence[pd.DataFrame], here: Sequence[pd.DataFrame]) -> float | None:
     """The p of a paired t test over the images, of how many of the runs on each side get an image right.
 
-    None when the images or labels are not the same in all tables of predictions, or no image tells the sides apart.
+    None when the images or labels are not the same in all tables of predictions, or the sides differ on no image.
     """
     tables = [table.sort_index() for table in (*there, *here)]
     if not all(table["label"].equals(tables[0]["label"]) for table in tables):
         return None
     right = np.array([(table["prediction"] == table["label"]).to_numpy() for table in tables], dtype=float)
-    before, after = right[: len(there)].mean(axis=0), right[len(there) :].mean(axis=0)
+    before = right[: len(there)].mean(axis=0)
+    after = right[len(there) :].mean(axis=0)
     return float(ttest_rel(before, after).pvalue) if np.ptp(before - after) else None
 
 
 def compare_seeds(there: Sequence[float], here: Sequence[float]) -> float | None:
     """The p of Student's t test of two experiments, of a measure of runs that differ in the seed alone.
 
-    The spread between seeds is taken to be the same on both sides, so that a single run can be held against several
+    The spread between seeds is taken to be the same on both sides, so that a single run can be compared with several
     (Crawford and Howell 1998, doi:10.1076/clin.12.4.482.7241). None when there are fewer than three runs, or no spread.
     """
     spreads = [float(np.std(side, ddof=1)) if len(side) > 1 else 0.0 for side in (there, here)]

@@ -1,29 +1,34 @@
-"""Which revisions a user names: commits, branches, tags, experiments of DVC, ranges, and the working tree."""
+"""Which revisions a user names: commits, branches, tags, DVC experiments, ranges, and the working tree."""
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from intaglio.errors import UserError
-from intaglio.history.git import git, resolve
+from intaglio.history.repository import SHORT, Repository
 
 WORKING_TREE = "."
-SHORT = 8
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One revision to compare; `commit` is empty for the working tree, `asked` says that it is no part of a range."""
+    """One revision to compare.
+
+    Attributes:
+        name: as the user wrote it, or a short commit id within a range.
+        commit: the commit's id; empty for the working tree.
+        in_range: whether it comes from a range, where revisions without a run are left out.
+    """
 
     name: str
     commit: str
-    asked: bool = True
+    in_range: bool = False
 
 
-def select(names: Sequence[str]) -> list[Choice]:
+def select(names: Sequence[str], repository: Repository) -> list[Choice]:
     """The revisions in the order given, those of a range from old to new along first parents.
 
-    Nothing is HEAD against the working tree, and one revision is held against the working tree, too.
+    No name is HEAD against the working tree, and a single revision is compared with the working tree, too.
 
     Raises:
         UserError: a revision is unknown, or a range is empty.
@@ -32,32 +37,34 @@ def select(names: Sequence[str]) -> list[Choice]:
         names = ["HEAD", WORKING_TREE]
     elif len(names) == 1 and ".." not in names[0]:
         names = [*names, WORKING_TREE]
-    # Twice the same is shown once: `main main..feature`.
-    return list({choice.name: choice for name in names for choice in _choices(name)}.values())
+    # The same revision twice is shown once: `main main..feature`.
+    return list({choice.name: choice for name in names for choice in _choices(name, repository)}.values())
 
 
-def _choices(name: str) -> Iterator[Choice]:
+def _choices(name: str, repository: Repository) -> Iterator[Choice]:
     if name == WORKING_TREE:
-        resolve("HEAD")
+        repository.resolve("HEAD")
         yield Choice(WORKING_TREE, "")
-    elif found := re.fullmatch(r"(.*?)(\.\.\.?)(.*)", name):
-        yield from _range(name, found[1] or "HEAD", found[2], found[3] or "HEAD")
+    elif match := re.fullmatch(r"(.*?)(\.\.\.?)(.*)", name):
+        yield from _range(name, match[1] or "HEAD", match[2], match[3] or "HEAD", repository)
     else:
-        yield Choice(name, resolve(name))
+        yield Choice(name, repository.resolve(name))
 
 
-def _range(name: str, left: str, dots: str, right: str) -> Iterator[Choice]:
-    """Where a range starts, and every commit of it."""
-    start, end = resolve(left), resolve(right)
+def _range(name: str, left: str, dots: str, right: str, repository: Repository) -> Iterator[Choice]:
+    """The revision at which a range starts, and every commit of it."""
+    start = repository.resolve(left)
+    end = repository.resolve(right)
     if dots == "...":
-        bases = [line[1:] for line in git("rev-parse", f"{start}...{end}").decode().split() if line.startswith("^")]
-        if not bases:
+        base = repository.merge_base(start, end)
+        if base is None:
             raise UserError(f"{name}: the two have no commit in common; name them one after the other")
-        start, left = bases[0], bases[0][:SHORT]
-    listed = git("rev-list", "--first-parent", "--reverse", f"{start}..{end}").decode().split()
-    if not listed:
-        raise UserError(f"{name}: holds no commits; name the older revision first")
-    yield Choice(left, start, asked=False)
-    for commit in listed[:-1]:
-        yield Choice(commit[:SHORT], commit, asked=False)
-    yield Choice(right, end, asked=False)
+        start = base
+        left = base[:SHORT]
+    commits = repository.between(start, end)
+    if not commits:
+        raise UserError(f"{name}: contains no commits; name the older revision first")
+    yield Choice(left, start, in_range=True)
+    for commit in commits[:-1]:
+        yield Choice(commit[:SHORT], commit, in_range=True)
+    yield Choice(right, end, in_range=True)

@@ -1,1 +1,1 @@
-"""The networks, and what is done to one when it is given a new task."""
+"""The networks, and how one is adapted to new data."""

@@ -1,30 +1,37 @@
-"""From the name in params.yaml to a network."""
+"""From a row of the table `models` to a network."""
 
 from collections.abc import Sequence
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from intaglio.errors import UserError
+from intaglio.errors import SettingError
 from intaglio.models.article import article_cnn, article_mlp
 from intaglio.models.network import Network
+from intaglio.models.parts import Parts
 from intaglio.models.speednet import PATCH, Whitening, smallest, speednet
 from intaglio.params.model import ArticleCNN, ArticleMLP, Model, Speednet
 
 
-def build(config: Model, shape: tuple[int, int, int], classes: int) -> Network:
-    """A network with random weights, for images C×H×W and `classes` logits.
+def build(config: Model, shape: tuple[int, int, int], classes: int) -> tuple[nn.Module, Parts]:
+    """A network with random weights, for images C×H×W and `classes` logits, and the names of its parts.
 
     The weights come from torch's global generator: seed it first.
 
     Raises:
-        UserError: the images are too small for it.
+        SettingError: the images are too small for it.
     """
-    smallest = 4 if isinstance(config, ArticleCNN) else PATCH
-    if min(shape[1:]) < smallest:
-        raise UserError(
-            f"params.yaml: train.model.name: {config.name} needs images of {smallest} pixels or more, "
-            f"these have {shape[1]}×{shape[2]}; choose article_mlp or other data"
+    least = 4 if isinstance(config, ArticleCNN) else PATCH
+    if min(shape[1:]) < least:
+        raise SettingError(
+            "model.name",
+            f"{config.name} needs images of {least} pixels or more, these have {shape[1]}×{shape[2]}; choose "
+            f"article_mlp or other data",
         )
+    network = _network(config, shape, classes)
+    return network, network.parts
+
+
+def _network(config: Model, shape: tuple[int, int, int], classes: int) -> Network:
     match config:
         case Speednet():
             return speednet(config, shape, classes)
@@ -34,23 +41,37 @@ def build(config: Model, shape: tuple[int, int, int], classes: int) -> Network:
             return article_mlp(config, shape, classes)
 
 
-def refuse_too_small(config: Model, side: int, resolution: Sequence[float], section: str) -> None:
-    """Check that a network for images of a given side can learn from those that `section`.resolution reduces.
+def check_size(config: Model, built_for: tuple[int, int], size: tuple[int, int], resolution: Sequence[float]) -> None:
+    """Check that a network takes images of another size than it was built for, and those that a recipe reduces.
+
+    Args:
+        config: the network.
+        built_for: H×W that it was built for.
+        size: H×W of the images that it is to take.
+        resolution: shares of that size that it is to be trained at.
 
     Raises:
-        UserError: it cannot; the article's networks take images of one size only.
+        SettingError: it does not; the article's networks take images of one size only.
     """
-    least = smallest(config, side) if isinstance(config, Speednet) else side
+    if not isinstance(config, Speednet) and size != built_for:
+        raise SettingError(
+            "row.size",
+            f"{config.name} takes images of {built_for[0]}×{built_for[1]} only, as it was built; leave size out",
+        )
+    side = min(size)
+    least = smallest(config, min(built_for)) if isinstance(config, Speednet) else side
+    if side < least:
+        raise SettingError("row.size", f"{side} is fewer than the {least} pixels that {config.name} needs; raise it")
     share = min(resolution)
-    given = round(share * side)
-    if given < least:
-        raise UserError(
-            f"params.yaml: {section}.resolution: {share:g} of {side} pixels are {given}, and {config.name} takes no "
-            f"fewer than {least}; raise it"
+    reduced = round(share * side)
+    if reduced < least:
+        raise SettingError(
+            "recipe.resolution",
+            f"{share:g} of {side} pixels are {reduced}, and {config.name} takes no fewer than {least}; raise it",
         )
 
 
-def initialise(network: Network, images: Tensor) -> None:
+def initialise(network: nn.Module, images: Tensor) -> None:
     """Set the weights that follow from the data: the whitening, from normalised float images N×C×H×W."""
     for layer in network.modules():
         if isinstance(layer, Whitening):

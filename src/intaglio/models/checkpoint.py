@@ -6,60 +6,64 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
-from torch import nn
+from torch import Tensor, nn
 
 from intaglio.errors import UserError
 from intaglio.files import replacing
 from intaglio.models.build import build
-from intaglio.models.network import Network
+from intaglio.models.inputs import ImageInput
+from intaglio.models.parts import Parts
 from intaglio.models.surgery import adapt_channels
 from intaglio.params.model import Model
 
-# One key only: safetensors writes several in random order.
+# A single key: safetensors writes several in random order.
 KEY = "intaglio"
+FIX = "delete it and run the step that writes it again"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Card:
-    """What a checkpoint says of its network."""
+    """What a checkpoint says about its network.
 
-    model: dict[str, Any]  # the section `train.model` that it was built from
-    shape: tuple[int, int, int]  # input C×H×W
-    channels: int  # that it was designed for: before fine-tuning adapted its first layer to C
+    Attributes:
+        model: the row of the table `models` that it was built from.
+        input: what it takes.
+        classes: names of its outputs, in order.
+        set: the data set that it was last trained on.
+    """
+
+    model: dict[str, Any]
+    input: ImageInput
     classes: tuple[str, ...]
-    mean: tuple[float, ...]  # per channel, in 0..1: what the input is normalised with
-    std: tuple[float, ...]
-    set: str  # the data set that it was last trained on
+    set: str
 
     @property
     def config(self) -> Model:
-        """The network's section, checked."""
+        """The network's row, checked."""
         config: Model = TypeAdapter(Model).validate_python(self.model)
         return config
 
     def described(self) -> dict[str, str]:
-        """What an exported file says of its network, as text by key."""
-        return {
+        """What an exported file says about its network, as text by key."""
+        return self.input.described() | {
             "classes": json.dumps(self.classes, ensure_ascii=False),
-            "input_size": json.dumps(self.shape[1:]),
-            "mean": json.dumps(self.mean),
             "network": self.config.name,
-            "std": json.dumps(self.std),
         }
 
-    def must_fit(self, checkpoint: Path, classes: Sequence[str], data: Path) -> None:
-        """Refuse data with other classes than the network was trained for.
+    def check_classes(self, checkpoint: Path, classes: Sequence[str], data: Path) -> None:
+        """Check that data have the classes that the network was trained for.
 
         Raises:
-            UserError: they differ.
+            UserError: they have other ones.
         """
         if tuple(classes) != self.classes:
             raise UserError(
-                f"{checkpoint}: was trained for {len(self.classes)} classes of {self.set}, but {data} has other ones; "
-                f"run the step that writes the checkpoint again"
+                f"{checkpoint}: was trained for the {len(self.classes)} classes of {self.set}, but {data} has other "
+                f"classes; run the step that writes the checkpoint again"
             )
 
 
@@ -70,33 +74,38 @@ def save(path: Path, network: nn.Module, card: Card) -> None:
         temporary.write_bytes(to_bytes(weights, metadata={KEY: json.dumps(asdict(card), sort_keys=True)}))
 
 
-def load(path: Path) -> tuple[Network, Card]:
-    """Read a network back, on the CPU, in evaluation mode.
+def load(path: Path) -> tuple[nn.Module, Parts, Card]:
+    """Read a network back, on the CPU, in evaluation mode; torch's random numbers are left as they are.
 
     Raises:
-        UserError: the file is missing or damaged, is not a checkpoint of this project, or its weights are another
-            network's.
+        UserError: the file is missing or damaged, is not a checkpoint of this project, or its weights are not those of
+            the network that its card describes.
     """
-    mend = "make it again: delete it and run the step that writes it"
+    weights, card = _read(path)
+    with torch.random.fork_rng(devices=[]):
+        network, parts = build(card.config, card.input.built_for, len(card.classes))
+    adapt_channels(network, parts, card.input.built_for[0], card.input.shape[0])
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    actual = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    if expected != actual:
+        name = min(set(expected.items()) ^ set(actual.items()))[0]
+        raise UserError(f"{path}: {name}: not a weight of the {card.config.name} that the file describes; {FIX}")
+    network.load_state_dict(weights)
+    return network.eval(), parts, card
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], Card]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such checkpoint; run the step that writes it") from error
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: not a readable safetensors file ({error}); {mend}") from error
+        raise UserError(f"{path}: not a readable safetensors file ({error}); {FIX}") from error
     try:
         card = TypeAdapter(Card).validate_json(metadata.get(KEY, ""))
-        config = card.config
+        TypeAdapter(Model).validate_python(card.model)
     except ValidationError as error:
-        raise UserError(f"{path}: safetensors, but no checkpoint of this project; {mend}") from error
-    network = build(config, (card.channels, *card.shape[1:]), len(card.classes))
-    adapt_channels(network, card.channels, card.shape[0])
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
-    if expected != found:
-        name = min(set(expected.items()) ^ set(found.items()))[0]
-        raise UserError(f"{path}: {name}: the weights are not those of the {config.name} that the file names; {mend}")
-    network.load_state_dict(weights)
-    return network.eval(), card
+        raise UserError(f"{path}: a safetensors file, but not a checkpoint of this project; {FIX}") from error
+    return weights, card

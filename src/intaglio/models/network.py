@@ -1,15 +1,16 @@
-"""The shape that every network here has: a backbone of blocks, and a last linear layer on top."""
+"""The shape of this project's own networks: a backbone of blocks, and a last linear layer."""
 
 from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from intaglio.models.parts import Parts
+
 
 class Network(nn.Module):
     """A classifier: float images N×C×H×W in, logits N×K out.
 
-    `backbone` turns images into features N×F, block by block; `head` turns features into logits. Fine-tuning replaces
-    the head and may freeze the first blocks.
+    `backbone` turns images into features N×F, block by block; `head` turns features into logits.
     """
 
     def __init__(self, blocks: Mapping[str, nn.Module], features: int, classes: int) -> None:
@@ -25,10 +26,13 @@ class Network(nn.Module):
         logits: Tensor = self.head(self.backbone(images))
         return logits
 
-    def train(self, mode: bool = True) -> "Network":
-        """Switch to training mode, but for blocks without a trainable weight: their batch statistics stay frozen."""
-        super().train(mode)
-        for block in self.backbone:
-            if not any(parameter.requires_grad for parameter in block.parameters()):
-                block.eval()
-        return self
+    @property
+    def parts(self) -> Parts:
+        """The first convolution or linear layer, the blocks that have parameters, and the head."""
+        layers = self.named_modules()
+        blocks = self.backbone.named_children()
+        return Parts(
+            first=next(name for name, layer in layers if isinstance(layer, nn.Conv2d | nn.Linear)),
+            blocks=tuple(f"backbone.{name}" for name, block in blocks if any(True for _ in block.parameters())),
+            head="head",
+        )

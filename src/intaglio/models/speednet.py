@@ -37,10 +37,10 @@ class Whitening(nn.Sequential):
         patches = patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, channels * PATCH**2).double()
         covariance = patches.T @ patches / len(patches)
         variances, directions = torch.linalg.eigh(covariance)
-        # A direction that hardly varies would be blown up to pure noise; the floor is the published one, relative here.
+        # A direction that hardly varies would be scaled up to noise; the floor is the published one, relative here.
         scaled = directions / (variances + 5e-4 * variances.max()).sqrt()
-        # The strongest first. A network adapted to more channels has fewer filters than there are directions, one
-        # adapted to fewer channels has more: then the directions are gone through again.
+        # The strongest come first. A network adapted to more channels has fewer filters than there are directions, one
+        # adapted to fewer channels has more: then the directions are repeated.
         chosen = torch.arange(self.convolution.out_channels // 2) % len(scaled)
         filters = scaled.T.reshape(-1, channels, PATCH, PATCH).flip(0)[chosen]
         self.convolution.weight.copy_(torch.cat([filters, -filters]))
@@ -86,10 +86,10 @@ def smallest(config: Speednet, side: int) -> int:
 
 
 def _poolings(config: Speednet, side: int) -> int:
-    """How many blocks halve the maps: all that find two pixels or more."""
+    """How many blocks halve the maps: all whose maps have two pixels or more."""
     maps = side - PATCH + 1
     halvings = maps.bit_length() - 1 if config.pooling == 2 else (maps - 1).bit_length()
-    return min(len(config.widths), halvings)
+    return min(len(config.widths), max(halvings, 0))
 
 
 def speednet(config: Speednet, shape: tuple[int, int, int], classes: int) -> Network:

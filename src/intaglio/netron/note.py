@@ -1,4 +1,4 @@
-"""What stands in the place of a network's pictures where none are drawn. It needs no browser."""
+"""A note in place of a network's pictures where they are switched off. It needs no browser."""
 
 import html
 from pathlib import Path

@@ -14,15 +14,15 @@ from playwright.async_api import Browser, BrowserContext, CDPSession, Error, Pag
 
 from intaglio.errors import UserError
 from intaglio.logs import logger
-from intaglio.netron.browser import MEND, require
+from intaglio.netron.browser import HOW_TO_FIX, require
 from intaglio.netron.server import HOST, serve
 
-# Netron's own defaults, written down so that the next version cannot change the pictures. Weights show as shapes;
-# the attributes would add kernel sizes at the price of a picture half as long again.
+# Netron's defaults, fixed here so that a new version cannot change the pictures. Weights are drawn as shapes;
+# attributes would add kernel sizes and make the picture half as long again.
 OPTIONS = {"weights": True, "attributes": False, "names": False, "direction": "vertical"}
 
-# Nothing but this machine is reached, by the page or by Chromium itself; nothing is drawn by a GPU, whose rounding
-# depends on the driver; hinting would depend on the desktop's settings.
+# Neither the page nor Chromium itself can reach another machine. No GPU: its rounding depends on the driver.
+# No hinting: it depends on the desktop's settings.
 FLAGS = (
     f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {HOST}",
     "--no-proxy-server",
@@ -37,13 +37,13 @@ FLAGS = (
     "--font-render-hinting=none",
 )
 
-# Seconds for one network. A small one takes two; beyond some thousand nodes the layout takes minutes.
-PATIENCE = 600
+# For one network. A small one takes 2 s; beyond some thousand nodes the layout takes minutes.
+DRAW_SECONDS = 600
 
 
 @dataclass(frozen=True)
 class Box:
-    """Where the drawing lies on Netron's canvas, in CSS pixels."""
+    """The drawing's place on Netron's canvas, in CSS pixels."""
 
     x: float
     y: float
@@ -54,10 +54,10 @@ class Box:
 def draw(model: Path, svg: Path, png: Path) -> None:
     """Write Netron's drawing of a model file as SVG, and as PNG at two pixels for each CSS pixel.
 
-    The same file gives the same bytes on the same machine; fonts and Chromium's version make other machines differ.
+    The same file gives the same bytes on the same machine; other fonts or another Chromium give other bytes.
 
     Raises:
-        UserError: there is no browser, Netron cannot open the file, or it does not finish.
+        UserError: no browser is found, Netron cannot open the file, or it does not finish.
     """
     browser = require()
     with serve(model) as address:
@@ -65,27 +65,27 @@ def draw(model: Path, svg: Path, png: Path) -> None:
             asyncio.run(_draw(browser, address, model, svg, png))
         except TimeoutError as error:
             raise UserError(
-                f"{model}: not drawn after {PATIENCE} s; if it is a very large network, set visualize.pictures: false"
+                f"{model}: not drawn after {DRAW_SECONDS} s; for a very large network, set visualize.pictures: false"
             ) from error
         except Error as error:
-            raise UserError(f"{model}: {browser} failed: {_reason(error)}; try again, or {MEND}") from error
+            raise UserError(f"{model}: {browser} failed: {_reason(error)}; try again, or {HOW_TO_FIX}") from error
 
 
 async def _draw(browser: Path, address: str, model: Path, svg: Path, png: Path) -> None:
-    async with asyncio.timeout(PATIENCE), async_playwright() as playwright, offline(playwright, browser) as context:
+    async with asyncio.timeout(DRAW_SECONDS), async_playwright() as playwright, offline(playwright, browser) as context:
         page = await context.new_page()
         page.set_default_timeout(0)
         await page.goto(address)
         session = await context.new_cdp_session(page)
         box = await _finished(page, session, model)
         await _export(page, session, model, svg, "svg")
-        _mend(svg, box, model)
+        check_and_scale(svg, box, model)
         await _export(page, session, model, png, "png")
 
 
 @asynccontextmanager
 async def offline(playwright: Playwright, browser: Path) -> AsyncIterator[BrowserContext]:
-    """A Chromium with a fresh profile that reaches this machine alone, set to draw graphs as `OPTIONS` says.
+    """A Chromium with a fresh profile that can reach this machine only, set to draw graphs with `OPTIONS`.
 
     It ends with the context, and when this process dies: Playwright's driver sees the pipe close and ends it.
     """
@@ -117,18 +117,18 @@ async def _launch(playwright: Playwright, browser: Path) -> Browser:
 
 
 async def _finished(page: Page, session: CDPSession, model: Path) -> Box:
-    """Wait until the graph is laid out, and no sooner: before that an export is silently almost empty."""
+    """Wait until the graph is laid out: an export before that is almost empty, without an error."""
     await page.locator("body:is(.default, .alert, .welcome:not(.spinner))").wait_for()
     if await page.locator("body:is(.alert, .notification, .message)").count():
         message = await page.locator("#message-text").inner_text()
         raise UserError(f"{model}: Netron cannot open it: {message.strip().rstrip('.')}; make the file again")
     if await page.locator("body.welcome").count():
-        raise UserError(f"{model}: Netron does not know this kind of file; give a model file, such as .onnx")
+        raise UserError(f"{model}: Netron does not know this type of file; give a model file, such as .onnx")
     last = None
     while True:
-        value = await _ask(session, model, BOX)
+        value = await _evaluate(session, model, BOX)
         if value is None or not value[2] * value[3]:
-            raise UserError(f"{model}: there is no graph in it to draw")
+            raise UserError(f"{model}: it has no graph to draw")
         if value == last:
             return Box(*value)
         last = value
@@ -143,14 +143,14 @@ BOX = """(() => {
 
 
 async def _export(page: Page, session: CDPSession, model: Path, path: Path, kind: str) -> None:
-    """Have Netron's own export download a picture, and save it."""
+    """Save a picture with Netron's own export, which is a download."""
     async with page.expect_download() as download:
-        await _ask(session, model, f"window.__view__.export('graph.{kind}').then(() => true)")
+        await _evaluate(session, model, f"window.__view__.export('graph.{kind}').then(() => true)")
     await (await download.value).save_as(path)
 
 
-async def _ask(session: CDPSession, model: Path, expression: str) -> Any:
-    """The value of an expression on the page. Not by `page.evaluate`: it needs `eval`, which Netron takes away."""
+async def _evaluate(session: CDPSession, model: Path, expression: str) -> Any:
+    """The value of an expression on the page. `page.evaluate` does not work: it needs `eval`, which Netron removes."""
     request = {"expression": expression, "awaitPromise": True, "returnByValue": True}
     reply = await session.send("Runtime.evaluate", request)
     if "exceptionDetails" in reply:
@@ -160,8 +160,12 @@ async def _ask(session: CDPSession, model: Path, expression: str) -> Any:
     return reply["result"].get("value")
 
 
-def _mend(svg: Path, box: Box, model: Path) -> None:
-    """Check that the whole graph is in the picture, and let it scale with the page that shows it."""
+def check_and_scale(svg: Path, box: Box, model: Path) -> None:
+    """Check that the whole graph is in the picture, and let it scale with the page that shows it.
+
+    Raises:
+        UserError: the picture is smaller than the graph.
+    """
     text = svg.read_text(encoding="utf-8")
     size = re.match(r'<svg [^>]*?width="(\d+)" height="(\d+)">', text)
     if size is None or float(size[1]) < box.width or float(size[2]) < box.height:
@@ -171,6 +175,6 @@ def _mend(svg: Path, box: Box, model: Path) -> None:
 
 
 def _reason(error: Error) -> str:
-    """One line of Playwright's many: the last that Chromium wrote, or the first."""
+    """One line of Playwright's message: the last that Chromium wrote, or the first."""
     written = re.findall(r"^\[pid=\d+\]\[err\] (.+)$", error.message, re.MULTILINE)
     return str(written[-1] if written else error.message.strip().splitlines()[0])

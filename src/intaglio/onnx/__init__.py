@@ -1,1 +1,1 @@
-"""ONNX: writing a network as a graph, and proving that the graph computes the same."""
+"""ONNX: writing a network as a graph, running it, and checking that it computes the same."""

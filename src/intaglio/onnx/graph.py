@@ -8,26 +8,26 @@ from pathlib import Path
 
 import onnx
 import onnx_ir
-import onnxscript  # noqa: F401  torch's exporter is written in it: so its version counts for this step
+import onnxscript  # noqa: F401  torch's exporter is written in it, so this step depends on its version
 import torch
 from onnx_ir.passes.common import ClearMetadataAndDocStringPass
+from torch import nn
 
 from intaglio.files import replacing
 from intaglio.models.checkpoint import Card
-from intaglio.models.network import Network
 
 
-def export(network: Network, card: Card, path: Path, opset: int) -> None:
+def export(network: nn.Module, card: Card, path: Path, opset: int) -> None:
     """Write a network in evaluation mode, on the CPU, as ONNX.
 
     The input `images` is float32 `batch`×C×H×W, normalised; the output `logits` is float32 `batch`×K. The file's
-    metadata tell class names, normalisation (mean and standard deviation of values in 0..1) and input size.
-    The exporter's stack traces are left out: they hold paths, and would change with every edited line.
+    metadata are class names, normalisation (mean and standard deviation of values in 0..1) and input size.
+    The exporter's stack traces are left out: they have paths in them, and would change with every edited line.
     """
-    # Two images: with one, the exporter takes the batch for a constant.
-    example = torch.zeros(2, *card.shape)
+    # Two images: with one, the exporter would make the batch size a constant.
+    example = torch.zeros(2, *card.input.shape)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        # The exporter warns of its own deprecated calls and prints its stages; both help nobody here.
+        # The exporter warns about its own deprecated calls and prints its stages.
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.onnx.export(
@@ -44,7 +44,7 @@ def export(network: Network, card: Card, path: Path, opset: int) -> None:
     assert program is not None
     model = ClearMetadataAndDocStringPass()(program.model).model
     model.metadata_props.clear()
-    model.metadata_props.update(card.described())
+    model.metadata_props.update(sorted(card.described().items()))
     proto = onnx_ir.to_proto(model)
     onnx.checker.check_model(proto, full_check=True)
     with replacing(path) as temporary:

@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from intaglio.data.batches import PlainBatches
 from intaglio.errors import UserError
 from intaglio.models.checkpoint import Card
-from intaglio.models.network import Network
+from intaglio.onnx.session import FIX, Session
 from intaglio.results.parity import BothAccuracies, ParityRecord, WorstImage
 
 Logits = NDArray[np.float32]
@@ -20,7 +19,7 @@ Logits = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Parity:
-    """Logits of both for every image, at one batch size."""
+    """Logits N×K of both for every image, at one batch size."""
 
     batch_size: int
     pytorch: Logits
@@ -29,8 +28,8 @@ class Parity:
     @property
     def differences(self) -> NDArray[np.float32]:
         """The largest absolute difference of a logit, for each image."""
-        gaps: NDArray[np.float32] = np.abs(self.pytorch - self.onnx).max(1)
-        return gaps
+        largest: NDArray[np.float32] = np.abs(self.pytorch - self.onnx).max(1)
+        return largest
 
     @property
     def agreement(self) -> float:
@@ -38,42 +37,27 @@ class Parity:
         return float((self.pytorch.argmax(1) == self.onnx.argmax(1)).mean())
 
 
-def open_session(path: Path, card: Card, threads: int) -> onnxruntime.InferenceSession:
-    """Load an ONNX file for the CPU.
+def check_card(session: Session, card: Card) -> None:
+    """Check that an ONNX file has the input, the classes and the metadata of a checkpoint.
 
     Raises:
-        UserError: the file is no ONNX model, or not of the checkpoint's input and classes.
+        UserError: it has others.
     """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.use_deterministic_compute = True
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file; run the step export") from error
-    except Exception as error:  # ONNX Runtime's exceptions share no class of their own
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path}: ONNX Runtime cannot load it ({reason}); delete it and run export again") from error
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    found = [item.shape[1:] for item in (*inputs, *outputs)]
-    wanted = [list(card.shape), [len(card.classes)]]
-    if found != wanted:
-        raise UserError(f"{path}: takes and gives {found}, the checkpoint {wanted}; delete it and run export again")
-    if session.get_modelmeta().custom_metadata_map != card.described():
-        raise UserError(f"{path}: its metadata are not those of the checkpoint; delete it and run export again")
-    return session
+    actual = [session.input_shape, session.output_shape]
+    expected = [list(card.input.shape), [len(card.classes)]]
+    if actual != expected:
+        raise UserError(f"{session.path}: its input and output are {actual}, the checkpoint's {expected}; {FIX}")
+    if session.metadata != card.described():
+        raise UserError(f"{session.path}: its metadata are not those of the checkpoint; {FIX}")
 
 
 @torch.no_grad()
-def compare(network: Network, session: onnxruntime.InferenceSession, batches: PlainBatches) -> Parity:
+def compare(network: nn.Module, session: Session, batches: PlainBatches) -> Parity:
     """Run images through both, a batch at a time, in fp32 on the CPU."""
-    name = session.get_inputs()[0].name
-    # One after the other: in turn, the idle threads of one would take the processor from the other (ten times slower).
-    ours = [network(images.contiguous()).numpy() for images, _ in batches]
-    theirs = [session.run(None, {name: images.contiguous().numpy()})[0] for images, _ in batches]
-    return Parity(batches.batch_size, np.concatenate(ours), np.concatenate(theirs))
+    # One after the other: in turn, the idle threads of one would keep the processor from the other (ten times slower).
+    pytorch = [network(images.contiguous()).numpy() for images, _ in batches]
+    onnx = [session.run(images.contiguous().numpy()) for images, _ in batches]
+    return Parity(batches.batch_size, np.concatenate(pytorch), np.concatenate(onnx))
 
 
 def summarise(

@@ -9,4 +9,4 @@ class Download(Section):
     """`download`."""
 
     attempts: int = Field(ge=1, le=20, description="Tries for each address before the next source.")
-    timeout: float = Field(gt=0, description="Seconds without an answer after which a try has failed.")
+    timeout: float = Field(gt=0, le=3600, description="Seconds without a response after which a try has failed.")

@@ -14,6 +14,8 @@ Location = tuple[str | int, ...]
 # A misspelt key is also a missing one: the line is about what was written.
 FIRST = ("extra_forbidden", "string_pattern_mismatch", "string_too_long")
 LONGEST = 60
+# How pydantic marks that the name of a row is wrong, and not the row.
+KEY = "[key]"
 
 
 def describe(key: str, value: Any, kind: Any, error: ValidationError) -> str:
@@ -45,9 +47,9 @@ def _one(key: str, value: Any, kind: Any, location: Location, problem: Mapping[s
             return f"{name}: unknown key; {nearest(str(location[-1]), _known_keys(kind, value, location[:-1]))}"
         case "missing":
             return f"{name}: the key is missing; add it"
-        case "string_pattern_mismatch" | "string_too_long" if problem["loc"][-1] == "[key]":
+        case "string_pattern_mismatch" | "string_too_long" if problem["loc"][-1] == KEY:
             return f"{name}: rename the row: a letter, then letters, digits, - and _, 64 at most"
-        case "string_type" if problem["loc"][-1] == "[key]":
+        case "string_type" if problem["loc"][-1] == KEY:
             return f'{name}: a name is text; write it in quotes: "{_short(str(given))}"'
         case "literal_error":
             choices = [choice.strip("'") for choice in re.split(", | or ", context["expected"])]  # or numbers, bare
@@ -74,7 +76,7 @@ def _existing(value: Any, location: Location) -> list[str | int]:
         if inside:
             value = value[part]
             parts.append(part)
-        elif index == len(location) - 1 and isinstance(value, dict):
+        elif index == len(location) - 1 and isinstance(value, dict) and part != KEY:
             parts.append(part)
     return parts
 

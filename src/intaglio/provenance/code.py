@@ -1,7 +1,8 @@
-"""What code a step really runs: the modules it reaches, the package's files beside them, the locked packages they use.
+"""What code a step runs: the modules it imports, the package's data files beside them, the locked packages they use.
 
-A comment, a docstring, a reformatting or an unrelated module changes nothing here; a changed line changes the steps
-that run it, and no others.
+The unit is the module: a changed statement anywhere in a module changes every step that imports the module, directly or
+not, whether the step runs that statement or not. A comment, a docstring, a reformatting or a module that the step does
+not import changes nothing.
 """
 
 import ast
@@ -10,17 +11,19 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
+
+from packaging.utils import canonicalize_name
 
 from intaglio.errors import UserError
 
 PACKAGE = "intaglio"
 
-# Where a package is not called what it is imported as.
-DISTRIBUTIONS = {"PIL": "pillow", "ruamel": "ruamel-yaml", "sklearn": "scikit-learn", "yaml": "pyyaml"}
-
-# Calls by which a module could run what its import statements do not show; `eval` only by itself: networks have one.
+# Calls by which a module could run what its import statements do not show. `eval` only as a bare name: networks have a
+# method of that name.
 DYNAMIC = {"import_module", "run_module", "run_path"}
 DYNAMIC_BUILTINS = {"__import__", "exec", "eval"}
 
@@ -35,20 +38,20 @@ class Module:
 
 
 class Closure:
-    """The package's source and the lock, read once, to tell what each step runs."""
+    """The package's source and the lock, from which the code of each step is determined."""
 
     def __init__(self, source: Path, lock: Path) -> None:
-        """Take the package's folder (`src/intaglio`) and the lock file."""
+        """Read the lock file; `source` is the package's folder (`src/intaglio`)."""
         self.source = source
         self.files = {_module_name(source, path): path for path in sorted(source.rglob("*.py"))}
         self.lock = Lock(lock)
         self.modules: dict[str, Module] = {}
 
     def of_step(self, step: str) -> dict[str, Any]:
-        """What `workflow/code/{step}.json` says.
+        """The content of `workflow/code/{step}.json`.
 
         Raises:
-            UserError: a module cannot be parsed, imports dynamically, or imports what the lock does not name.
+            UserError: a module cannot be parsed, imports dynamically, or imports a package that is not in the lock.
         """
         reached = self._reach(f"{PACKAGE}.steps.{step}")
         folders = {self.files[name].parent for name in reached}
@@ -81,23 +84,23 @@ class Closure:
         try:
             tree = ast.parse(path.read_bytes(), str(path))
         except SyntaxError as error:
-            raise UserError(f"{path}: line {error.lineno}: {error.msg}; mend it") from error
+            raise UserError(f"{path}: line {error.lineno}: {error.msg}; correct it") from error
         imports: set[str] = set()
         packages: set[str] = set()
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and (hidden := _dynamic(node)):
                 raise UserError(
-                    f"{path}: line {node.lineno}: {hidden} hides what is run; write a plain import statement"
+                    f"{path}: line {node.lineno}: {hidden} hides what code is run; write a plain import statement"
                 )
             for name in _imported(node, path):
                 if name.split(".")[0] == PACKAGE:
                     imports.update(self._with_parents(name))
                 elif name.split(".")[0] not in sys.stdlib_module_names:
-                    packages.add(self.lock.distribution(name.split(".")[0], path))
+                    packages.update(self.lock.distributions(name.split(".")[0], path))
         return Module(_digest(tree), frozenset(imports), frozenset(packages))
 
     def _with_parents(self, name: str) -> Iterator[str]:
-        """The module and the packages it lies in: importing it runs them all."""
+        """The module and the packages that it is in: importing it runs them all."""
         parts = name.split(".")
         for end in range(1, len(parts) + 1):
             module = ".".join(parts[:end])
@@ -106,18 +109,20 @@ class Closure:
 
 
 class Lock:
-    """requirements.lock: versions, and who needs whom (its `# via` comments)."""
+    """requirements.lock: versions, and which package needs which (its `# via` comments)."""
 
     def __init__(self, path: Path) -> None:
         """Read the lock file."""
         self.path = path
         self.pins: dict[str, list[str]] = {}
         self.needs: dict[str, set[str]] = {}
-        current, in_via = "", False
+        current = ""
+        in_via = False
         for line in path.read_text(encoding="utf-8").splitlines():
             pin = re.match(r"([A-Za-z0-9._-]+)(?:\[.*?\])?==([^ ;\\]+)(?: *; *([^\\]*))?", line)
             if pin:
-                current, in_via = _normal(pin[1]), False
+                current = canonicalize_name(pin[1])
+                in_via = False
                 marker = f" ; {pin[3].strip()}" if pin[3] else ""
                 self.pins.setdefault(current, []).append(pin[2] + marker)
                 continue
@@ -126,33 +131,36 @@ class Lock:
                 in_via = in_via or comment[1] is not None
                 parent = comment[2].strip()
                 if in_via and parent:
-                    self.needs.setdefault(_normal(parent.split(" ")[0]), set()).add(current)
+                    self.needs.setdefault(canonicalize_name(parent.split(" ")[0]), set()).add(current)
 
-    def distribution(self, imported: str, path: Path) -> str:
-        """The locked package that an import name belongs to.
+    def distributions(self, imported: str, path: Path) -> list[str]:
+        """The locked packages that an import name belongs to.
 
         Raises:
             UserError: the lock has none.
         """
-        name = _normal(DISTRIBUTIONS.get(imported, imported))
-        if name not in self.pins:
-            raise UserError(f"{path}: imports {imported}, which {self.path} does not name; add it and run `make lock`")
-        return name
+        names = {canonicalize_name(imported), *_distributions().get(imported, ())} & self.pins.keys()
+        if not names:
+            raise UserError(f"{path}: imports {imported}, which is not in {self.path}; add it and run `make lock`")
+        return sorted(names)
 
     def versions(self, packages: set[str]) -> dict[str, str]:
         """The versions of some packages and of all that they need."""
-        found: set[str] = set()
+        reached: set[str] = set()
         waiting = list(packages)
         while waiting:
             package = waiting.pop()
-            if package not in found:
-                found.add(package)
+            if package not in reached:
+                reached.add(package)
                 waiting.extend(self.needs.get(package, ()))
-        return {package: ", ".join(self.pins[package]) for package in sorted(found)}
+        return {package: ", ".join(self.pins[package]) for package in sorted(reached)}
 
 
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+@cache
+def _distributions() -> dict[str, set[str]]:
+    """The installed packages by the names that they are imported as: sklearn is of scikit-learn."""
+    installed = packages_distributions()
+    return {name: {canonicalize_name(package) for package in packages} for name, packages in installed.items()}
 
 
 def _module_name(source: Path, path: Path) -> str:
@@ -161,7 +169,7 @@ def _module_name(source: Path, path: Path) -> str:
 
 
 def _data_files(folder: Path) -> Iterator[Path]:
-    """The files beside a module that are not Python, and those in folders that are no packages; no tool's caches."""
+    """Files beside a module that are not Python, also in folders that are not packages; without caches."""
     for path in folder.iterdir():
         if path.name.startswith((".", "__pycache__")):
             continue
@@ -172,7 +180,7 @@ def _data_files(folder: Path) -> Iterator[Path]:
 
 
 def _dynamic(call: ast.Call) -> str | None:
-    """The name of the call, if it can import or run what cannot be seen."""
+    """The name of the called function, if it can import or run code that no import statement shows."""
     match call.func:
         case ast.Name(id=name) if name in DYNAMIC | DYNAMIC_BUILTINS:
             return name
@@ -198,9 +206,9 @@ def _digest(tree: ast.AST) -> str:
 
 
 def _spell(node: object) -> Iterator[str]:
-    """A syntax tree as text, without positions and docstrings, and alike in all versions of Python.
+    """A syntax tree as text, without positions and docstrings, the same in all versions of Python.
 
-    `ast.dump` is not: newer versions add fields. So empty fields are left out.
+    `ast.dump` gives another text in newer versions, which add fields. Here empty fields are left out.
     """
     if isinstance(node, ast.AST):
         yield f"({type(node).__name__}"

@@ -1,4 +1,4 @@
-"""What equal bits depend on besides data, settings and code: the processor and its libraries."""
+"""What a result's bits depend on besides data, settings and code: the processor and its libraries."""
 
 import os
 import platform
@@ -6,22 +6,22 @@ from importlib.metadata import version
 
 import torch
 
-# The instruction sets by which oneDNN, MKL and PyTorch choose their kernels, and so the order in which they add.
+# The instruction sets by which oneDNN, MKL and PyTorch choose their kernels, and so the order of their additions.
 FEATURES = ("avx2", "fma3", "avx512_f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_fp16", "amx_int8")
 FEATURES_OF_ARM = ("neon", "asimd", "bf16", "i8mm", "dot", "sve", "sme")
 
-# Variables by which a user keeps these libraries off some instructions.
+# Variables by which a user forbids these libraries some instructions.
 LIMITS = ("ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR", "ATEN_CPU_CAPABILITY")
 
 LIBRARIES = ("torch", "numpy", "onnxruntime", "pillow")
 
 
 def fingerprint(device: str, threads: int) -> dict[str, str]:
-    """What the bits of a step's result depend on, by name.
+    """The facts that the bits of a step's result depend on, by name.
 
     Args:
-        device: that it computes on: cpu, cuda or mps.
-        threads: of its CPU.
+        device: the device that the step computes on: cpu, cuda or mps.
+        threads: number of CPU threads.
     """
     return {
         "device": _gpu() if device == "cuda" else device,
@@ -29,7 +29,7 @@ def fingerprint(device: str, threads: int) -> dict[str, str]:
         "threads": str(threads),
         "system": " ".join(filter(None, (platform.system(), platform.machine(), *platform.libc_ver()))),
         "python": ".".join(platform.python_version_tuple()[:2]),
-        # The version that is installed, with its build (+cpu, +cu130), which the lock does not name.
+        # The installed version with its build (+cpu, +cu130), which is not in the lock.
         **{library: torch.__version__ if library == "torch" else version(library) for library in LIBRARIES},
         **{limit: os.environ[limit] for limit in LIMITS if limit in os.environ},
     }
@@ -43,8 +43,8 @@ def in_a_line(facts: dict[str, str]) -> str:
 def _processor() -> str:
     facts = torch.cpu.get_capabilities()
     features = [name for name in FEATURES if facts.get(name)]
-    features += sorted(name for name, there in facts.items() if there is True and name.startswith(FEATURES_OF_ARM))
-    # Blocks are cut to the size of this cache.
+    features += sorted(name for name, value in facts.items() if value is True and name.startswith(FEATURES_OF_ARM))
+    # Matrix products are computed in blocks of the size of this cache.
     cache = facts.get("l2_cache_size")
     parts = [facts.get("cpu_name") or platform.processor(), *features, f"L2 {cache // 1024} KiB" if cache else ""]
     return " ".join(filter(None, parts))

@@ -1,4 +1,4 @@
-"""Whether the installed packages are the locked ones, and a mark in what a step runs where they are not."""
+"""Whether the installed packages are the locked ones; where they are not, the description of a step's code says so."""
 
 import os
 from collections.abc import Mapping
@@ -11,26 +11,26 @@ from packaging.version import Version
 from intaglio.errors import UserError
 from intaglio.provenance.code import Closure
 
-# Set to `installed` by a user who wants to go on with other packages than the locked ones.
+# A user sets this to `installed` to go on with other packages than the locked ones.
 CHOICE = "INTAGLIO_PACKAGES"
 
 
 def as_run(closure: Closure, step: str) -> dict[str, Any]:
-    """What a step runs, as `workflow/code/{step}.json` says it, with the packages that are installed here.
+    """The content of `workflow/code/{step}.json`, with the packages that are installed here.
 
     Raises:
-        UserError: they are not the locked ones, and the user has not chosen to go on with them.
+        UserError: they are not the locked ones, and the user did not choose to go on with them.
     """
     described = closure.of_step(step)
     marks = differences(described["packages"])
     if marks and os.environ.get(CHOICE) != "installed":
-        package, (locked, found) = next(iter(marks.items()))
+        package, (locked, installed) = next(iter(marks.items()))
         more = f" (and {len(marks) - 1} more)" if len(marks) > 1 else ""
         raise UserError(
-            f"{closure.lock.path}: {package} {locked} is locked, {found} is installed{more}; run `make setup`, or set "
-            f"{CHOICE}=installed to go on: the results are then marked in workflow/code/"
+            f"{closure.lock.path}: {package} {locked} is locked, {installed} is installed{more}; run `make setup`, or "
+            f"set {CHOICE}=installed to go on: the results are then marked in workflow/code/"
         )
-    marked = {package: f"{found} instead of {locked}" for package, (locked, found) in marks.items()}
+    marked = {package: f"{installed} instead of {locked}" for package, (locked, installed) in marks.items()}
     return described | {"packages": described["packages"] | marked}
 
 
@@ -40,7 +40,7 @@ def differences(pins: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     Args:
         pins: versions by package as the lock has them, with their markers: `1.2.3`, `1.2.3 ; sys_platform == 'linux'`.
     """
-    found: dict[str, tuple[str, str]] = {}
+    different: dict[str, tuple[str, str]] = {}
     for package, listed in pins.items():
         locked = _here(package, listed)
         if locked is None:
@@ -51,8 +51,8 @@ def differences(pins: Mapping[str, str]) -> dict[str, tuple[str, str]]:
         except PackageNotFoundError:
             installed = "none"
         if installed != locked:
-            found[package] = (locked, installed)
-    return found
+            different[package] = (locked, installed)
+    return different
 
 
 def _here(package: str, listed: str) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from intaglio.errors import UserError
 from intaglio.results.confusion import Confusion
 from intaglio.results.inputs import Input
 from intaglio.results.network import NetworkRecord
@@ -59,19 +60,18 @@ def network(record: NetworkRecord) -> Network:
     return Network(record, pd.DataFrame(record.epochs), predictions, confusion)
 
 
-def read_networks(folder: Path, names: Sequence[str]) -> list[Network]:
-    """Read the networks of a run from a folder; others in it are of rows that params.yaml no longer has.
-
-    Args:
-        folder: with a file `NAME.json` for each network.
-        names: the networks of the run, in any order.
+def read_networks(folder: Path) -> list[Network]:
+    """Read the networks of a run from a folder, which has a file `NAME.json` for each of them and no others.
 
     Returns:
         The networks, those from random weights first, then those that start from them, and so on; each by name.
 
     Raises:
-        UserError: a file is missing or broken.
+        UserError: there is no network, or a file is broken.
     """
+    names = sorted(path.stem for path in folder.glob("*.json"))
+    if not names:
+        raise UserError(f"{folder}: has no description of a network; run the step describe")
     records = {}
     for name in names:
         source = Input(folder / f"{name}.json", "describe")

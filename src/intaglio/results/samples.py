@@ -75,13 +75,19 @@ def _samples(chosen: pd.DataFrame, image: Picture) -> list[Sample]:
     columns = ("position", "image", "label", "prediction", "confidence")
     rows = zip(*(chosen[name].tolist() for name in columns), strict=True)
     return [
-        Sample(image=row, label=label, prediction=prediction, confidence=confidence, png=png(image(position)))
+        Sample(
+            image=row, label=label, prediction=prediction, confidence=confidence, png=_in_base64(png(image(position)))
+        )
         for position, row, label, prediction, confidence in rows
     ]
 
 
-def png(image: npt.NDArray[np.uint8]) -> str:
-    """An H×W×C image (uint8, C 1 or 3) as PNG in base64, at its own size."""
+def png(image: npt.NDArray[np.uint8]) -> bytes:
+    """An H×W×C image (uint8, C 1 or 3) as PNG, at its own size."""
     buffer = io.BytesIO()
     Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(buffer, format="PNG")
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
+    return buffer.getvalue()
+
+
+def _in_base64(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")

@@ -19,15 +19,14 @@ def run(
     from intaglio.data.catalogue import CATALOG
     from intaglio.fetching import user_copy
     from intaglio.fetching.cache import Cache
-    from intaglio.fetching.originals import originals
+    from intaglio.fetching.fetch import fetch
     from intaglio.params.data import DataSet
     from intaglio.params.download import Download
     from intaglio.params.reader import Params
 
     reader = Params(params)
     settings = reader.get(f"data.{name}", DataSet)
-    entry = CATALOG[settings.set]
-    where = f"{params}: data.{name}.source"
-    given = user_copy.parse(settings.source, where) if settings.source else None
-    files = originals(entry, given, Cache.of_user(), reader.get("download", Download), where)
-    raw.write(output, entry.name, files)
+    originals = CATALOG[settings.set].originals
+    given = user_copy.parse(settings.source, "data.source") if settings.source else None
+    files = fetch(originals, given, Cache.of_user(), reader.get("download", Download), "data.source")
+    raw.write(output, originals.name, files)

@@ -1,4 +1,4 @@
-"""evaluate: how good a network is on the test split."""
+"""evaluate: a network's predictions on the test split, and their scores."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,22 +33,22 @@ def run(
     from intaglio.results.evaluation import EvaluationRecord
     from intaglio.results.predictions import Prediction, write_predictions
     from intaglio.results.records import write_record
-    from intaglio.training.loop import predict
+    from intaglio.tasks.scores import by_class, calibration_error, confidences, count_confusion, overall
     from intaglio.training.machine import use
-    from intaglio.training.scores import by_class, calibration_error, confidences, count_confusion, overall
+    from intaglio.training.scoring import predict
 
     reader = Params(params)
     compute = reader.get("compute", Compute)
     settings = reader.get("evaluate", Evaluate)
 
-    (network, card), prepared = load(checkpoint), open_prepared(data)
-    card.must_fit(checkpoint, prepared.facts.classes, data)
+    network, _, card = load(checkpoint)
+    prepared = open_prepared(data)
+    card.check_classes(checkpoint, prepared.facts.classes, data)
     machine = use(compute, seed=0).exact()
     machine.place(network)
-    normalise = Normaliser(card.mean, card.std)
-    batches = for_scoring(
-        prepared, "test", card.shape[1:], normalise, batch_size=settings.batch_size, device=machine.device
-    )
+    normalise = Normaliser(card.input.mean, card.input.std)
+    size = card.input.size
+    batches = for_scoring(prepared, "test", size, normalise, batch_size=settings.batch_size, device=machine.device)
     logits, labels = (tensor.numpy() for tensor in predict(network, batches, machine))
     mirrored = None
     if settings.mirror and prepared.facts.flip:

@@ -23,6 +23,6 @@ def run(
     from intaglio.params.reader import Params
 
     how: Export = Params(params).get("export", Export)
-    network, card = load(checkpoint)
+    network, _, card = load(checkpoint)
     export(network, card, onnx, how.opset)
     logger.info("%s: %s, opset %d, %d bytes", name, onnx, how.opset, onnx.stat().st_size)

@@ -1,4 +1,4 @@
-"""finetune: prepared data to a network that goes on from another one's weights."""
+"""finetune: prepared data to a network that starts from another one's weights."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,11 +20,10 @@ def run(
 ) -> None:
     """Fine-tune a trained network on other data."""
     from intaglio.chain.recorder import RECORDER
-    from intaglio.data.batches import for_scoring, normaliser
-    from intaglio.data.shuffled import for_training
     from intaglio.data.store import open_prepared
-    from intaglio.models.build import refuse_too_small
+    from intaglio.models.build import check_size
     from intaglio.models.checkpoint import Card, load, save
+    from intaglio.models.inputs import ImageInput
     from intaglio.models.surgery import adapt_channels, freeze, replace_head
     from intaglio.params.compute import Compute
     from intaglio.params.finetune import FinetuneRow
@@ -35,7 +34,7 @@ def run(
     from intaglio.provenance.fingerprint import fingerprint, in_a_line
     from intaglio.results.epochs import write_epochs
     from intaglio.results.records import write_record
-    from intaglio.training.loop import fit
+    from intaglio.tasks.image_training import image_batches, record_of, train_classifier
     from intaglio.training.machine import use
     from intaglio.training.resume import States
 
@@ -46,28 +45,32 @@ def run(
     resume = settings.get("resume", Resume)
     seed = settings.get("seed", Seed) if row.seed is None else row.seed
 
-    (network, origin), prepared, machine = load(start), open_prepared(data), use(compute, seed)
-    facts, normalise, size = prepared.facts, normaliser(prepared), origin.shape[1:]
-    training = for_training(
-        prepared, size, recipe, section="finetune", seed=seed, memory=compute.memory, device=machine.device
-    )
-    validation = for_scoring(
-        prepared, "validation", size, normalise, batch_size=recipe.batch_size, device=machine.device
-    )
+    prepared = open_prepared(data)
+    facts = prepared.facts
     channels = prepared.shape[2]
-    card = Card(origin.model, (channels, *size), origin.channels, facts.classes, facts.mean, facts.std, facts.set)
+    network, parts, origin = load(start)
+    built_for = origin.input.built_for
+    size = origin.input.size if row.size is None else (row.size, row.size)
+    check_size(origin.config, built_for[1:], size, recipe.resolution)
 
-    refuse_too_small(origin.config, min(size), recipe.resolution, "finetune")
-    adapt_channels(network, origin.shape[0], channels)
-    replace_head(network, len(facts.classes))
-    freeze(network, row.freeze)
-    machine.place(network)
-    recorder, made_on = RECORDER.get(), in_a_line(fingerprint(machine.device.type, compute.threads))
+    machine = use(compute, seed)
+    made_on = in_a_line(fingerprint(machine.device.type, compute.threads))
+    recorder = RECORDER.get()
     states = States(recorder.state, made_on, resume.minutes, recorder.check_unchanged)
-    rates = {"backbone": row.old_layers_rate}
-    result = fit(network, training, validation, recipe, machine, name=name, rates=rates, states=states)
+    batches = image_batches(prepared, size, recipe, machine, seed=seed, memory=compute.memory)
+    adapt_channels(network, parts, origin.input.shape[0], channels)
+    replace_head(network, parts, len(facts.classes))
+    freeze(network, parts, row.freeze)
+    rate = row.old_layers_rate
+    run = train_classifier(network, parts, batches, recipe, machine, name=name, old_layers_rate=rate, states=states)
 
+    card = Card(
+        model=origin.model,
+        input=ImageInput(shape=(channels, *size), built_for=built_for, mean=facts.mean, std=facts.std),
+        classes=facts.classes,
+        set=facts.set,
+    )
     save(checkpoint, network, card)
-    write_epochs(epochs, result.rows)
-    record = result.summary(network, training, validation, machine, model=origin.config.name, fingerprint=made_on)
+    write_epochs(epochs, run.rows)
+    record = record_of(run, network, batches, machine, model=origin.config.name, fingerprint=made_on)
     write_record(summary, record)

@@ -19,8 +19,8 @@ def run(
     from intaglio.data import raw as originals
     from intaglio.data import store
     from intaglio.data.catalogue import CATALOG
-    from intaglio.data.decode import decode
-    from intaglio.data.split import split
+    from intaglio.data.images import Selected
+    from intaglio.data.split import Numbers, split
     from intaglio.errors import UserError
     from intaglio.logs import logger
     from intaglio.params.data import DataSet
@@ -29,20 +29,19 @@ def run(
 
     reader = Params(params)
     settings = reader.get(f"data.{name}", DataSet)
-    entry = CATALOG[settings.set]
     files = originals.read(raw)
-    if files.set != entry.name:
+    if files.set != settings.set:
         raise UserError(
-            f"{raw}: holds {files.set}, but {params}: data.{name}.set is {entry.name}; run `intaglio download` again"
+            f"{raw}: has the files of {files.set!r}, but {params}: data.{name}.set is {settings.set}; "
+            "run `intaglio download` again"
         )
-    decoded = decode(entry, files.files, raw)
-    rows = split(entry, decoded, settings, reader.get("seed", Seed), f"data.{name}", params)
-    splits: dict[store.SplitName, store.Split] = {
-        "train": store.Split(decoded.images[rows.train], decoded.labels[rows.train], rows.train),
-        "validation": store.Split(decoded.images[rows.validation], decoded.labels[rows.validation], rows.validation),
-        "test": store.Split(decoded.images[rows.test], decoded.labels[rows.test], rows.test),
+    decoded = CATALOG[settings.set].decode(files.files, raw)
+    rows = split(decoded.labels, decoded.classes, decoded.official_test, settings, reader.get("seed", Seed))
+    parts: dict[store.SplitName, Numbers] = {"train": rows.train, "validation": rows.validation, "test": rows.test}
+    splits = {
+        split: store.Split(Selected(decoded.images, part), decoded.labels[part], part) for split, part in parts.items()
     }
     mean, std = store.moments(splits["train"].images)
-    store.write(output, store.Facts(entry.name, entry.classes, entry.flip, mean, std), splits)
-    counts = ", ".join(f"{len(part.labels)} {split}" for split, part in splits.items())
-    logger.info("%s: %s images of %s", entry.name, counts, " x ".join(map(str, decoded.images.shape[1:])))
+    store.write(output, store.Facts(decoded.name, decoded.classes, decoded.flip, mean, std), splits)
+    counts = ", ".join(f"{len(part)} {split}" for split, part in parts.items())
+    logger.info("%s: %s images of %s", decoded.name, counts, " x ".join(map(str, splits["train"].images.shape[1:])))

@@ -19,11 +19,10 @@ def run(
 ) -> None:
     """Train a network from random weights."""
     from intaglio.chain.recorder import RECORDER
-    from intaglio.data.batches import for_scoring, normaliser
-    from intaglio.data.shuffled import for_training
     from intaglio.data.store import open_prepared
-    from intaglio.models.build import build, initialise, refuse_too_small
+    from intaglio.models.build import build, check_size, initialise
     from intaglio.models.checkpoint import Card, save
+    from intaglio.models.inputs import ImageInput
     from intaglio.params.compute import Compute
     from intaglio.params.model import Model
     from intaglio.params.reader import Params
@@ -34,7 +33,7 @@ def run(
     from intaglio.provenance.fingerprint import fingerprint, in_a_line
     from intaglio.results.epochs import write_epochs
     from intaglio.results.records import write_record
-    from intaglio.training.loop import fit
+    from intaglio.tasks.image_training import image_batches, record_of, train_classifier
     from intaglio.training.machine import use
     from intaglio.training.resume import States
 
@@ -46,28 +45,29 @@ def run(
     resume = settings.get("resume", Resume)
     seed = settings.get("seed", Seed) if row.seed is None else row.seed
 
-    prepared, machine = open_prepared(data), use(compute, seed)
-    facts, normalise = prepared.facts, normaliser(prepared)
+    prepared = open_prepared(data)
+    facts = prepared.facts
     height, width, channels = prepared.shape
     size = (height, width) if row.size is None else (row.size, row.size)
-    training = for_training(
-        prepared, size, recipe, section="train", seed=seed, memory=compute.memory, device=machine.device
-    )
-    validation = for_scoring(
-        prepared, "validation", size, normalise, batch_size=recipe.batch_size, device=machine.device
-    )
+    check_size(config, size, size, recipe.resolution)
 
-    refuse_too_small(config, min(size), recipe.resolution, "train")
-    network = build(config, (channels, *size), len(facts.classes))
-    initialise(network, training.sample())
-    machine.place(network)
-    recorder, made_on = RECORDER.get(), in_a_line(fingerprint(machine.device.type, compute.threads))
+    machine = use(compute, seed)
+    made_on = in_a_line(fingerprint(machine.device.type, compute.threads))
+    recorder = RECORDER.get()
     states = States(recorder.state, made_on, resume.minutes, recorder.check_unchanged)
-    result = fit(network, training, validation, recipe, machine, name=name, rates={}, states=states)
+    batches = image_batches(prepared, size, recipe, machine, seed=seed, memory=compute.memory)
+    shape = (channels, *size)
+    network, parts = build(config, shape, len(facts.classes))
+    initialise(network, batches.training.sample())
+    run = train_classifier(network, parts, batches, recipe, machine, name=name, states=states)
 
-    model = config.model_dump()
-    card = Card(model, (channels, *size), channels, facts.classes, facts.mean, facts.std, facts.set)
+    card = Card(
+        model=config.model_dump(),
+        input=ImageInput(shape=shape, built_for=shape, mean=facts.mean, std=facts.std),
+        classes=facts.classes,
+        set=facts.set,
+    )
     save(checkpoint, network, card)
-    write_epochs(epochs, result.rows)
-    record = result.summary(network, training, validation, machine, model=config.name, fingerprint=made_on)
+    write_epochs(epochs, run.rows)
+    record = record_of(run, network, batches, machine, model=config.name, fingerprint=made_on)
     write_record(summary, record)

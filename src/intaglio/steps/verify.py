@@ -17,7 +17,7 @@ def run(
     data: Annotated[Path, Reads("prepared images whose test split to use")],
     parity: Annotated[Path, Writes("differences (JSON)")],
 ) -> None:
-    """Prove that the ONNX file computes what PyTorch computes."""
+    """Check that the ONNX file computes what PyTorch computes."""
     import torch
 
     from intaglio.data.batches import Normaliser, for_scoring
@@ -25,7 +25,8 @@ def run(
     from intaglio.errors import UserError
     from intaglio.logs import logger
     from intaglio.models.checkpoint import load
-    from intaglio.onnx.parity import compare, open_session, summarise
+    from intaglio.onnx.parity import check_card, compare, summarise
+    from intaglio.onnx.session import Session
     from intaglio.params.compute import Compute
     from intaglio.params.reader import Params
     from intaglio.params.verify import Verify
@@ -37,19 +38,18 @@ def run(
     settings = reader.get("verify", Verify)
     torch.set_num_threads(compute.threads)
 
-    (network, card), prepared = load(checkpoint), open_prepared(data)
-    card.must_fit(checkpoint, prepared.facts.classes, data)
+    network, _, card = load(checkpoint)
+    prepared = open_prepared(data)
+    card.check_classes(checkpoint, prepared.facts.classes, data)
     test = prepared.split("test")
-    normalise, cpu = Normaliser(card.mean, card.std), torch.device("cpu")
-    session = open_session(onnx, card, compute.threads)
-    results = [
-        compare(
-            network,
-            session,
-            for_scoring(prepared, "test", card.shape[1:], normalise, batch_size=size, device=cpu),
-        )
-        for size in settings.batch_sizes
-    ]
+    normalise = Normaliser(card.input.mean, card.input.std)
+    session = Session(onnx, compute.threads)
+    check_card(session, card)
+    results = []
+    for count in settings.batch_sizes:
+        cpu = torch.device("cpu")
+        batches = for_scoring(prepared, "test", card.input.size, normalise, batch_size=count, device=cpu)
+        results.append(compare(network, session, batches))
 
     record = summarise(results, test.labels, test.rows, in_a_line(fingerprint("cpu", compute.threads)))
     agreement = record.agreement

@@ -1,1 +1,1 @@
-"""Training of any classifier: it takes a model, batches and a loss, and knows nothing of images."""
+"""Training: it takes a network, batches and a task, and knows nothing of images."""

@@ -1,300 +1,186 @@
-"""The training loop, for first training and fine-tuning alike."""
+"""The training loop, for training from random weights and fine-tuning alike."""
 
-import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm
 
-from intaglio.errors import UserError
+from intaglio.errors import SettingError
+from intaglio.logs import logger
 from intaglio.params.recipe import Recipe
 from intaglio.results.epochs import Epoch
-from intaglio.results.training import TrainingRecord, training_record
 from intaglio.training.average import averaged
+from intaglio.training.batches import Batch, ScoringBatches, TrainingBatches, split
 from intaglio.training.compiled import compiled
+from intaglio.training.frozen import training_mode
 from intaglio.training.machine import Machine
 from intaglio.training.optimizer import optimizers
-from intaglio.training.resume import States, random_state, set_random_state
+from intaglio.training.progress import Progress
+from intaglio.training.resume import Stateful, States, restore, snapshot
 from intaglio.training.schedule import rate
+from intaglio.training.scoring import score
+from intaglio.training.task import Task
 
-logger = logging.getLogger("intaglio")
-
-Batch = tuple[Tensor, Tensor]
-Loss = Callable[[Tensor, Tensor], Tensor]
-
-# How many steps may pass until a loss that is not a number is noticed: looking waits for the GPU.
-LOOK_EVERY = 25
-
-
-class TrainingBatches(Sized, Protocol):
-    """Batches of (inputs, labels int64 N) on the device: `len` of them an epoch, new ones for each epoch."""
-
-    count: int
-
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch from the one at `start` on, the same whenever they are asked for."""
-
-
-class ScoringBatches(Iterable[Batch], Protocol):
-    """Batches of (inputs, labels int64 N) on the device, the same each time; `count` rows in all."""
-
-    count: int
+# Steps between two checks that the loss is finite: each check waits for the GPU.
+CHECK_EVERY = 25
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a training run gives: a row for each epoch, and the epoch whose weights the network now holds."""
+    """What a training run gives: a row for each epoch, and the epoch whose weights the network now has."""
 
     rows: list[Epoch]
     kept_epoch: int
-
-    def summary(
-        self,
-        network: nn.Module,
-        training: "TrainingBatches",
-        validation: "ScoringBatches",
-        machine: Machine,
-        *,
-        model: str,
-        fingerprint: str,
-    ) -> TrainingRecord:
-        """What the run was and how it ended; `model` is the architecture's name, `fingerprint` the machine's."""
-        sizes = [(parameter.numel(), parameter.requires_grad) for parameter in network.parameters()]
-        return training_record(
-            self.rows,
-            kept_epoch=self.kept_epoch,
-            parameters=sum(size for size, _ in sizes),
-            trainable=sum(size for size, learns in sizes if learns),
-            train_images=training.count,
-            validation_images=validation.count,
-            device=machine.device.type,
-            precision=str(machine.dtype).removeprefix("torch."),
-            deterministic=torch.are_deterministic_algorithms_enabled(),
-            model=model,
-            fingerprint=fingerprint,
-        )
 
 
 def fit(
     network: nn.Module,
     training: TrainingBatches,
     validation: ScoringBatches,
+    task: Task,
     recipe: Recipe,
     machine: Machine,
     *,
     name: str,
+    head: str,
     rates: Mapping[str, float],
     states: States | None = None,
 ) -> Run:
     """Train a network in place.
 
     Args:
-        network: inputs to logits N×K, on the machine's device.
+        network: a batch's inputs to outputs, on the machine's device.
         training: the batches to learn from.
         validation: the batches to be scored on after each epoch.
+        task: the loss, and what a correct output is.
         recipe: the settings.
         machine: device and precision.
-        name: what the log lines call the run.
-        rates: shares of the learning rate by the first part of a parameter's name; others get all of it.
-        states: where an interrupted run goes on from, and what this one keeps to the same end.
+        name: what the log lines and the saved states call the run.
+        head: dotted name of the network's last layer, which Muon leaves to SGD.
+        rates: shares of the learning rate by dotted name: see `optimizers`.
+        states: where an interrupted run continues from, and what this one saves for that.
 
     Raises:
-        UserError: the loss is not a finite number, or its state cannot be kept.
+        SettingError: the loss is not a finite number, or the network has to be compiled and cannot be.
+        UserError: the run's state cannot be saved.
     """
     states = states or States()
-    run = _Training(network, training, validation, recipe, machine, name, rates)
+    steps = len(training)
+    total = recipe.epochs * steps
+    limit = recipe.clip_norm if recipe.clip_norm is not None else float("inf")
+    weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    average = averaged(network, recipe.average, total) if recipe.average is not None else None
+    learned: nn.Module = network if average is None else average.module  # what is scored and kept
+    forward = compiled(network, task.loss, training.epoch(1), total, machine)
+    chosen = optimizers(recipe.optimizer, network.named_parameters(), rates, head, machine.matrices)
+    scaler = machine.scaler()
+    progress = Progress(steps, machine.device)
+
+    # Everything that changes from step to step: what an interrupted run continues from.
+    changing: dict[str, Stateful] = {"network": network, "scaler": scaler, "progress": progress}
+    changing |= {f"optimizer {number}": optimizer for number, optimizer in enumerate(chosen)}
+    if average is not None:
+        changing["average"] = average
     state = states.newest(name)
     if state is not None:
-        run.load_state_dict(state)
-        logger.info("%s: goes on after epoch %d, step %d of %d", name, len(run.rows), run.done, len(training))
-    while len(run.rows) < recipe.epochs:
-        run.train_epoch(states)
-        states.keep(name, run.state_dict())
-    return run.result()
+        restore(changing, state)
+        logger.info("%s: continues after epoch %d, step %d of %d", name, len(progress.rows), progress.done, steps)
 
+    for epoch in range(len(progress.rows) + 1, recipe.epochs + 1):
+        start = time.monotonic()
+        seen_before = progress.seen
+        training_mode(network)
+        batches = training.epoch(epoch, progress.done)
+        for batch in _with_bar(batches, progress.done, steps, f"{name} epoch {epoch}/{recipe.epochs}"):
+            share = rate(recipe.schedule, (epoch - 1) * steps + progress.done, total)
+            for optimizer in chosen:
+                for group in optimizer.param_groups:
+                    group["lr"] = group["peak"] * share
 
-class _Training:
-    """A training run between two steps: all that the rest of it depends on."""
+            network.zero_grad(set_to_none=True)
+            count = task.count(batch[1])
+            for inputs, targets in split(batch, recipe.accumulate):
+                with machine.autocast():
+                    outputs = forward(inputs)
+                # Weighted, because parts may differ in size: the gradient is that of the whole batch's mean loss.
+                loss = task.loss(outputs.float(), targets) * (task.count(targets) / count)
+                scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+                progress.losses[progress.done] += loss.detach() * count
+                progress.correct += task.correct(outputs.detach(), targets)
+            for optimizer in chosen:
+                scaler.unscale_(optimizer)
+            norm = nn.utils.clip_grad_norm_(weights, limit)
+            progress.norms[progress.done] = norm
+            # The scaler skips an optimizer whose own gradients overflow; all of them take a step, or none does.
+            if not scaler.is_enabled() or norm.isfinite():
+                for optimizer in chosen:
+                    scaler.step(optimizer)
+            scaler.update()
+            if average is not None:
+                average.update_parameters(network)
+            progress.seen += count
+            progress.done += 1
 
-    def __init__(
-        self,
-        network: nn.Module,
-        training: TrainingBatches,
-        validation: ScoringBatches,
-        recipe: Recipe,
-        machine: Machine,
-        name: str,
-        rates: Mapping[str, float],
-    ) -> None:
-        self.network, self.training, self.validation = network, training, validation
-        self.recipe, self.machine, self.name = recipe, machine, name
-        self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-        self.total = recipe.epochs * len(training)
-        self.average = averaged(network, recipe.average, self.total) if recipe.average is not None else None
-        self.forward = compiled(network, self.loss, training.epoch(1), self.total, machine)
-        self.optimizers = optimizers(recipe.optimizer, network.named_parameters(), rates, machine.matrices)
-        self.scaler = machine.scaler()
-        self.weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        self.rows: list[Epoch] = []
-        self.kept_epoch, self.best_accuracy = recipe.epochs, -1.0
-        self.best_weights: dict[str, Tensor] | None = None
-        self._begin_epoch()
-
-    def _begin_epoch(self) -> None:
-        self.done = 0  # steps of the epoch
-        self.losses = torch.zeros(len(self.training), device=self.machine.device)
-        self.norms = torch.zeros(len(self.training), device=self.machine.device)
-        self.correct, self.seen = torch.zeros((), dtype=torch.int64, device=self.machine.device), 0
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that changes from step to step, as tensors and plain values."""
-        return {
-            "network": self.network.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "average": self.average.state_dict() if self.average is not None else None,
-            "scaler": self.scaler.state_dict(),
-            "random": random_state(self.machine.device),
-            "rows": [asdict(row) for row in self.rows],
-            "best": (self.kept_epoch, self.best_accuracy, self.best_weights),
-            "epoch": (self.done, self.losses, self.norms, self.correct, self.seen),
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`, which may lie on the CPU."""
-        self.network.load_state_dict(state["network"])
-        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(kept)
-        if self.average is not None:
-            self.average.load_state_dict(state["average"])
-        self.scaler.load_state_dict(state["scaler"])
-        set_random_state(state["random"])
-        self.rows = [Epoch(**row) for row in state["rows"]]
-        self.kept_epoch, self.best_accuracy, self.best_weights = state["best"]
-        self.done, losses, norms, correct, self.seen = state["epoch"]
-        self.losses, self.norms, self.correct = (x.to(self.machine.device) for x in (losses, norms, correct))
-
-    def train_epoch(self, states: States) -> None:
-        """The rest of an epoch, then the validation images."""
-        epoch, epochs, steps = len(self.rows) + 1, self.recipe.epochs, len(self.training)
-        start, seen_before = time.monotonic(), self.seen
-        self.network.train()
-        batches = self.training.epoch(epoch, self.done)
-        for batch in _progress(batches, self.done, steps, f"{self.name} epoch {epoch}/{epochs}"):
-            self._step(*batch)
-            if self.done % LOOK_EVERY == 0 or self.done == steps:
-                self._stop_unless_finite()
-            if states.due and self.done < steps:
-                states.keep(self.name, self.state_dict())
+            if progress.done % CHECK_EVERY == 0 or progress.done == steps:
+                _stop_unless_finite(progress, recipe, total)
+            if states.due and progress.done < steps:
+                states.keep(name, snapshot(changing, machine.device))
 
         seconds = time.monotonic() - start
-        speed = (self.seen - seen_before) / seconds
-        validation_loss, validation_accuracy = score(self.learned, self.validation, self.machine)
+        speed = (progress.seen - seen_before) / seconds
+        left = progress.seen / speed * (recipe.epochs - epoch)
+        validation_loss, validation_accuracy = score(learned, validation, task, machine)
         row = Epoch(
             epoch=epoch,
             step=epoch * steps,
-            learning_rate=self._learning_rate(epoch * steps - 1),
-            train_loss=self.losses.sum().item() / self.seen,
-            train_accuracy=self.correct.item() / self.seen,
+            learning_rate=_learning_rate(recipe, epoch * steps - 1, total),
+            train_loss=progress.losses.sum().item() / progress.seen,
+            train_accuracy=progress.correct.item() / progress.seen,
             validation_loss=validation_loss,
             validation_accuracy=validation_accuracy,
-            # In fp16 the first ones may overflow, which is no step.
-            gradient_norm=self.norms[self.norms.isfinite()].mean().item(),
+            # In fp16 the first gradients may overflow; those steps are skipped.
+            gradient_norm=progress.norms[progress.norms.isfinite()].mean().item(),
         )
-        _say(self.name, row, epochs, speed, self.seen / speed * (epochs - epoch))
-        if self.recipe.keep == "best" and validation_accuracy > self.best_accuracy:
-            self.kept_epoch, self.best_accuracy = epoch, validation_accuracy
-            self.best_weights = {key: value.clone() for key, value in self.learned.state_dict().items()}
-        self.rows.append(row)
-        self._begin_epoch()
+        _log(name, row, recipe.epochs, f"{speed:.0f} {task.unit}/s; {left:.0f} s left")
+        if recipe.keep == "best":
+            progress.keep_if_best(validation_accuracy, learned)
+        progress.end_epoch(row)
+        states.keep(name, snapshot(changing, machine.device))
 
-    def _step(self, inputs: Tensor, labels: Tensor) -> None:
-        share = rate(self.recipe.schedule, len(self.rows) * len(self.training) + self.done, self.total)
-        for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
-            group["lr"] = group["peak"] * share
-        self.network.zero_grad(set_to_none=True)
-        parts = self.recipe.accumulate
-        for part, wanted in zip(inputs.tensor_split(parts), labels.tensor_split(parts), strict=True):
-            with self.machine.autocast():
-                logits = self.forward(part)
-            # Weighted, because parts may differ by an image: the gradient is that of the batch's mean loss.
-            loss = self.loss(logits.float(), wanted) * (len(wanted) / len(labels))
-            self.scaler.scale(loss).backward()
-            self.losses[self.done] += loss.detach() * len(labels)
-            self.correct += (logits.detach().argmax(1) == wanted).sum()
-        for optimizer in self.optimizers:
-            self.scaler.unscale_(optimizer)
-        limit = self.recipe.clip_norm if self.recipe.clip_norm is not None else float("inf")
-        norm = self.norms[self.done] = nn.utils.clip_grad_norm_(self.weights, limit)
-        # The scaler leaves out an optimizer whose own gradients overflow; a step is taken by all of them or by none.
-        if not self.scaler.is_enabled() or norm.isfinite():
-            for optimizer in self.optimizers:
-                self.scaler.step(optimizer)
-        self.scaler.update()
-        if self.average is not None:
-            self.average.update_parameters(self.network)
-        self.seen += len(labels)
-        self.done += 1
-
-    def _stop_unless_finite(self) -> None:
-        broken = (~self.losses[: self.done].isfinite()).nonzero()
-        if len(broken):
-            step = len(self.rows) * len(self.training) + int(broken[0])
-            raise UserError(
-                f"params.yaml: optimizer.learning_rate: the loss is no longer a finite number at epoch "
-                f"{len(self.rows) + 1}, step {step + 1} of {self.total}, learning rate "
-                f"{self._learning_rate(step):.6g}; lower it, or set clip_norm"
-            )
-
-    def _learning_rate(self, step: int) -> float:
-        return self.recipe.optimizer.learning_rate * rate(self.recipe.schedule, step, self.total)
-
-    @property
-    def learned(self) -> nn.Module:
-        """The network with the weights that would be kept if this were the end."""
-        if self.average is None:
-            return self.network
-        module: nn.Module = self.average.module
-        return module
-
-    def result(self) -> Run:
-        """The rows; the network gets the weights that are to be kept."""
-        self.network.load_state_dict(self.best_weights or self.learned.state_dict())
-        return Run(self.rows, self.kept_epoch)
+    network.load_state_dict(progress.best_weights or learned.state_dict())
+    return Run(progress.rows, progress.best_epoch or recipe.epochs)
 
 
-@torch.no_grad()
-def predict(network: nn.Module, batches: Iterable[Batch], machine: Machine) -> tuple[Tensor, Tensor]:
-    """Logits (fp32, N×K) and labels (int64, N) of all batches, on the CPU, in the machine's precision."""
-    network.eval()
-    logits, labels = [], []
-    for inputs, wanted in batches:
-        with machine.autocast():
-            logits.append(network(inputs).float().cpu())
-        labels.append(wanted.cpu())
-    return torch.cat(logits), torch.cat(labels)
+def _learning_rate(recipe: Recipe, step: int, total: int) -> float:
+    return recipe.optimizer.learning_rate * rate(recipe.schedule, step, total)
 
 
-def score(network: nn.Module, batches: Iterable[Batch], machine: Machine) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy (a share) over all batches."""
-    logits, labels = predict(network, batches, machine)
-    return nn.functional.cross_entropy(logits, labels).item(), (logits.argmax(1) == labels).float().mean().item()
+def _stop_unless_finite(progress: Progress, recipe: Recipe, total: int) -> None:
+    broken = (~progress.losses[: progress.done].isfinite()).nonzero()
+    if len(broken) == 0:
+        return
+    finished = len(progress.rows)
+    step = finished * len(progress.losses) + int(broken[0])
+    raise SettingError(
+        "recipe.optimizer.learning_rate",
+        f"the loss is no longer a finite number at epoch {finished + 1}, step {step + 1} of {total}, learning rate "
+        f"{_learning_rate(recipe, step, total):.6g}; lower it, or set clip_norm",
+    )
 
 
-def _progress(batches: Iterator[Batch], done: int, count: int, text: str) -> Iterable[Batch]:
+def _with_bar(batches: Iterator[Batch], done: int, count: int, text: str) -> Iterable[Batch]:
     if not sys.stderr.isatty():
         return batches
     return tqdm(batches, text, count, initial=done, leave=False, unit="step")
 
 
-def _say(name: str, row: Epoch, epochs: int, speed: float, left: float) -> None:
+def _log(name: str, row: Epoch, epochs: int, speed: str) -> None:
     logger.info(
         "%s epoch %d/%d: train loss %.4f, accuracy %.2f %%; validation loss %.4f, accuracy %.2f %%; "
-        "learning rate %.4g; %.0f images/s; %.0f s left",
+        "learning rate %.4g; %s",
         name,
         row.epoch,
         epochs,
@@ -304,5 +190,4 @@ def _say(name: str, row: Epoch, epochs: int, speed: float, left: float) -> None:
         100 * row.validation_accuracy,
         row.learning_rate,
         speed,
-        left,
     )

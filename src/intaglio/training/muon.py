@@ -1,8 +1,8 @@
-"""Muon: momentum whose every step is made orthogonal, so that no direction of a layer learns faster than the others.
+"""Muon: momentum with orthogonal steps, so that no direction of a layer learns faster than the others.
 
 Source: K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks",
 https://kellerjordan.github.io/posts/muon/. `torch.optim.Muon` computes the same, but for matrices alone, and always in
-bf16: on processors that cannot multiply it, that takes fifty times as long as fp32.
+bf16, which takes fifty times as long as fp32 on processors without instructions for it.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,27 +16,27 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 class Muon(torch.optim.Optimizer):
-    """Over weights with two axes or more, each taken for a matrix with a row for each filter or unit.
+    """For weights with two axes or more, each treated as a matrix with a row for each filter or unit.
 
     Momentum is Nesterov's, weight decay is decoupled.
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], momentum: float, rounds: int, dtype: torch.dtype) -> None:
-        """Take groups with `lr` and `weight_decay`, and how steps are made orthogonal: rounds, and bf16 or fp32."""
+        """Groups have `lr` and `weight_decay`; `rounds` and `dtype` (bf16 or fp32) are those of `orthogonal`."""
         super().__init__(groups, {"momentum": momentum})
         self.rounds = rounds
         self.dtype = dtype
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Change the weights that have a gradient."""
+        """Update the weights that have a gradient."""
         assert closure is None
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
-                    self._change(weight, **{key: group[key] for key in ("lr", "weight_decay", "momentum")})
+                    self._update(weight, **{key: group[key] for key in ("lr", "weight_decay", "momentum")})
 
-    def _change(self, weight: Tensor, lr: float, weight_decay: float, momentum: float) -> None:
+    def _update(self, weight: Tensor, lr: float, weight_decay: float, momentum: float) -> None:
         assert weight.grad is not None
         state = self.state[weight]
         if not state:
@@ -49,16 +49,16 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrix: Tensor, rounds: int, dtype: torch.dtype) -> Tensor:
-    """Nearly the orthogonal matrix that is nearest: its singular vectors, its singular values about 1.
+    """Approximately the nearest orthogonal matrix: the same singular vectors, singular values of about 1.
 
-    Computed in `dtype` by Newton-Schulz iterations, and given in the matrix's own; fewer rounds leave small singular
-    values small.
+    Computed in `dtype` by `rounds` Newton-Schulz iterations and returned in the matrix's dtype; fewer rounds leave
+    small singular values small.
     """
     tall = len(matrix) > matrix.shape[1]
-    found = (matrix.T if tall else matrix).to(dtype)
-    found = found / found.norm().clamp(min=1e-7)
+    wide = (matrix.T if tall else matrix).to(dtype)
+    wide = wide / wide.norm().clamp(min=1e-7)
     a, b, c = COEFFICIENTS
     for _ in range(rounds):
-        square = found @ found.T
-        found = torch.addmm(found, torch.addmm(square, square, square, beta=b, alpha=c), found, beta=a)
-    return (found.T if tall else found).to(matrix.dtype)
+        square = wide @ wide.T
+        wide = torch.addmm(wide, torch.addmm(square, square, square, beta=b, alpha=c), wide, beta=a)
+    return (wide.T if tall else wide).to(matrix.dtype)

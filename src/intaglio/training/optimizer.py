@@ -1,4 +1,4 @@
-"""The optimizers, with weight decay where it belongs and a smaller rate for what was learned before."""
+"""The optimizers: no weight decay for biases and normalisation, and smaller rates for layers learned before."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from intaglio.models.parts import within
 from intaglio.params import recipe
 from intaglio.params.recipe import SGD, AdamW
 from intaglio.training.muon import Muon
@@ -14,21 +15,28 @@ Named = Iterable[tuple[str, nn.Parameter]]
 
 
 def optimizers(
-    config: recipe.Optimizer, parameters: Named, rates: Mapping[str, float], dtype: torch.dtype = torch.float32
+    config: recipe.Optimizer,
+    parameters: Named,
+    rates: Mapping[str, float],
+    head: str,
+    dtype: torch.dtype = torch.float32,
 ) -> list[torch.optim.Optimizer]:
-    """The optimizers that have the trainable parameters between them: one, or two with Muon.
+    """The optimizers that together update all trainable parameters: one, or two with Muon.
 
-    Weight decay is kept off biases and normalisation, that is, off every parameter with fewer than two axes.
+    Weight decay is not applied to biases and normalisation, that is, to parameters with fewer than two axes.
 
     Args:
         config: kind and settings; `learning_rate` is the peak.
         parameters: names and parameters.
-        rates: for the first part of a name, the share of the learning rate that such parameters get; others get 1.
-            Each group's peak rate stands in its entry `peak`.
-        dtype: what the machine multiplies fast, fp32 or bf16.
+        rates: shares of the learning rate by dotted name. The share of `layer1` holds for `layer1.0.weight` too, unless
+            a longer name has its own; that of the empty name holds for all. Without one it is 1.
+            Each group's peak rate is its entry `peak`.
+        head: dotted name of the last layer, which Muon leaves to SGD.
+        dtype: what Muon computes in: bf16 where the machine multiplies it fast, else fp32.
     """
     trained = [(name, parameter) for name, parameter in parameters if parameter.requires_grad]
-    peak, decay = config.learning_rate, config.weight_decay
+    peak = config.learning_rate
+    decay = config.weight_decay
     match config:
         case SGD():
             return [_sgd(_groups(trained, rates, peak, decay), config.momentum)]
@@ -36,16 +44,16 @@ def optimizers(
             betas = (config.betas[0], config.betas[1])
             return [torch.optim.AdamW(_groups(trained, rates, peak, decay), betas=betas, fused=True)]
         case recipe.Muon():
-            # The last layer is left out, as its author advises: https://kellerjordan.github.io/posts/muon/
-            inner = [(name, weight) for name, weight in trained if weight.ndim >= 2 and not name.startswith("head.")]
+            # Not the last layer, as Muon's author advises: https://kellerjordan.github.io/posts/muon/
+            inner = [(name, weight) for name, weight in trained if weight.ndim >= 2 and not within(name, head)]
             names = {name for name, _ in inner}
             others = [(name, parameter) for name, parameter in trained if name not in names]
-            found: list[torch.optim.Optimizer] = []
+            both: list[torch.optim.Optimizer] = []
             if inner:
-                found.append(Muon(_groups(inner, rates, peak, decay), config.momentum, config.rounds, dtype))
+                both.append(Muon(_groups(inner, rates, peak, decay), config.momentum, config.rounds, dtype))
             if others:
-                found.append(_sgd(_groups(others, rates, config.others_rate, decay), config.momentum))
-            return found
+                both.append(_sgd(_groups(others, rates, config.others_rate, decay), config.momentum))
+            return both
 
 
 def _sgd(groups: list[dict[str, Any]], momentum: float) -> torch.optim.Optimizer:
@@ -55,7 +63,8 @@ def _sgd(groups: list[dict[str, Any]], momentum: float) -> torch.optim.Optimizer
 def _groups(parameters: Named, rates: Mapping[str, float], peak: float, decay: float) -> list[dict[str, Any]]:
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in parameters:
-        share = rates.get(name.split(".")[0], 1.0)
+        longest = max((prefix for prefix in rates if within(name, prefix)), key=len, default=None)
+        share = 1.0 if longest is None else rates[longest]
         groups.setdefault((share, parameter.ndim >= 2), []).append(parameter)
     return [
         {"params": members, "lr": peak * share, "peak": peak * share, "weight_decay": decay if decays else 0.0}

@@ -1,14 +1,14 @@
-"""What an interrupted training run goes on from, so that it ends in the bytes that it would have ended in."""
+"""What an interrupted training run continues from, so that it ends in the same bytes as an uninterrupted one."""
 
 import hashlib
 import io
 import os
 import pickle
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -23,11 +23,11 @@ class States:
     """The states of a step's training runs, each in two files: the newest, and the one before in case that is damaged.
 
     Attributes:
-        folder: where they lie; None keeps nothing.
-        machine: what equal bits depend on besides the code and the settings. Another machine's state is not gone on
-            from, because the end would then depend on where the run was interrupted.
-        minutes: between two states inside of an epoch.
-        look: called before anything is kept; raises when what the run depends on has changed.
+        folder: where they are; None saves nothing.
+        machine: what equal bits depend on besides the code and the settings. No run continues from another machine's
+            state, because its result would then depend on where it was interrupted.
+        minutes: between two states within an epoch.
+        look: called before a state is saved; raises when what the run depends on has changed.
     """
 
     folder: Path | None = None
@@ -38,11 +38,11 @@ class States:
 
     @property
     def due(self) -> bool:
-        """Whether the last state is so old that one should be kept inside of the epoch."""
+        """Whether the last state is so old that one should be saved within the epoch."""
         return time.monotonic() - self.last >= 60 * self.minutes
 
     def keep(self, name: str, state: dict[str, Any]) -> None:
-        """Write a run's state; whenever the process is killed or the power goes, a whole one is left.
+        """Save a run's state; a whole one is left whenever the process is killed or the power fails.
 
         Raises:
             UserError: what the run depends on has changed, or the disk is full.
@@ -64,20 +64,20 @@ class States:
         self.last = time.monotonic()
 
     def newest(self, name: str) -> dict[str, Any] | None:
-        """A run's newest whole state that this machine made, on the CPU; damaged files are put aside."""
+        """A run's newest whole state from this machine, on the CPU; damaged files are renamed to NAME.damaged."""
         if self.folder is None:
             return None
         for path in filter(Path.exists, self._paths(name)):
-            found = _read(path)
-            if found is None:
-                aside = path.with_name(f"{path.name}.damaged")
-                path.replace(aside)
-                logger.warning("%s: damaged, put aside as %s; an older state is used if there is one", path, aside.name)
-            elif found["machine"] == self.machine:
-                state: dict[str, Any] = found["state"]
+            saved = _read(path)
+            if saved is None:
+                damaged = path.with_name(f"{path.name}.damaged")
+                path.replace(damaged)
+                logger.warning("%s: damaged, moved to %s; an older state is used if there is one", path, damaged.name)
+            elif saved["machine"] == self.machine:
+                state: dict[str, Any] = saved["state"]
                 return state
             else:
-                logger.warning("%s: of another machine (%s); not used", path, found["machine"])
+                logger.warning("%s: from another machine (%s); not used", path, saved["machine"])
         return None
 
     def _paths(self, name: str) -> tuple[Path, Path]:
@@ -86,27 +86,49 @@ class States:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """What `keep` wrote; None when the file is damaged or holds anything but tensors and plain values."""
+    """What `keep` wrote; None when the file is damaged or has anything but tensors and plain values."""
     written = path.read_bytes()
-    digest, content = written[: DIGEST().digest_size], written[DIGEST().digest_size :]
+    size = DIGEST().digest_size
+    digest, content = written[:size], written[size:]
     if DIGEST(content).digest() != digest:
         return None
     try:
-        found: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        saved: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         return None
-    return found
+    return saved
 
 
-def random_state(device: torch.device) -> dict[str, torch.Tensor]:
-    """Torch's random numbers, on the CPU and on the device."""
+class Stateful(Protocol):
+    """What has a state that can be saved: a module, an optimizer, a gradient scaler."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state, as tensors and plain values."""
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> Any:
+        """Continue from a state, whose tensors may be on the CPU."""
+
+
+def snapshot(changing: Mapping[str, Stateful], device: torch.device) -> dict[str, Any]:
+    """The states of everything that changes in a run, by name, and torch's random numbers."""
+    return {name: part.state_dict() for name, part in changing.items()} | {"random": _random_state(device)}
+
+
+def restore(changing: Mapping[str, Stateful], state: Mapping[str, Any]) -> None:
+    """Continue from a `snapshot`."""
+    for name, part in changing.items():
+        part.load_state_dict(state[name])
+    _set_random_state(state["random"])
+
+
+def _random_state(device: torch.device) -> dict[str, torch.Tensor]:
+    # On the CPU and on the device.
     states = {"cpu": torch.get_rng_state()}
     if device.type != "cpu":
         states[device.type] = torch.get_device_module(device).get_rng_state()
     return states
 
 
-def set_random_state(states: dict[str, torch.Tensor]) -> None:
-    """Go on with the random numbers of a `random_state`."""
+def _set_random_state(states: Mapping[str, torch.Tensor]) -> None:
     for kind, state in states.items():
         (torch if kind == "cpu" else torch.get_device_module(kind)).set_rng_state(state)

@@ -8,7 +8,7 @@ from intaglio.params.recipe import Schedule
 def rate(schedule: Schedule, step: int, steps: int) -> float:
     """The share of the peak learning rate at a step (0 ≤ `step` < `steps`).
 
-    1. Linear warm-up from 0 (not reached: the first step already moves) to 1.
+    1. Linear warm-up from 0 (exclusive, so that the first step has an effect) to 1.
     2. Linear or cosine decay from 1 to `final`, reached at the last step.
     """
     warmup = round(schedule.warmup * steps)

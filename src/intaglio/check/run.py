@@ -1,4 +1,4 @@
-"""The run on disk held against the one recorded at a git revision: what differs, why, and whether by more than noise.
+"""The run on disk compared with the one recorded at a git revision: what differs, why, and whether by more than noise.
 
 Causes are sought at the root: where a stage's inputs differ because an earlier stage's outputs do, that stage is named.
 """
@@ -9,9 +9,9 @@ from enum import StrEnum
 
 from intaglio.chain.stages import Stage
 from intaglio.check.causes import BROWSER, changed_inputs, machine, own_causes
-from intaglio.check.networks import MODELS, Judgement, judge, networks_of, within_noise
+from intaglio.check.networks import Judgement, judge, networks_of, within_noise
 from intaglio.check.reference import Pair, Reference, read_chain, read_pairs
-from intaglio.history.revision import Revision
+from intaglio.history.repository import SHORT, Repository
 
 
 class Sameness(StrEnum):
@@ -24,13 +24,21 @@ class Sameness(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One stage of the comparison."""
+    """The comparison of one stage.
+
+    Attributes:
+        stage: its name.
+        outputs: how each output compares, by path.
+        causes: what the stage itself did differently.
+        roots: the earlier stages in which the difference starts.
+        recorded: whether the files on disk come from a recorded run.
+    """
 
     stage: str
     outputs: dict[str, Sameness]
-    causes: list[str]  # what the stage itself did differently
-    roots: list[str]  # earlier stages that differ by themselves, and so this one does
-    known: bool = True  # whether a run that is known left the files on disk
+    causes: list[str]
+    roots: list[str]
+    recorded: bool = True
 
     @property
     def worst(self) -> Sameness:
@@ -44,33 +52,32 @@ class Finding:
 
     @property
     def unexplained(self) -> bool:
-        """Whether an output differs, by more than noise, and nothing says why."""
+        """Whether an output differs by more than noise, without a known cause."""
         return self.worst is Sameness.DIFFERENT and not self.causes and not self.roots
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """All stages in the order of the chain, and the networks of which something differs."""
+class RunCheck:
+    """All stages in the order of the chain, and the networks for which something differs; `reference` in words."""
 
-    revision: Revision
+    reference: str
     findings: list[Finding]
     networks: list[Judgement]
 
 
-def compare(name: str) -> Comparison:
+def check_run(name: str) -> RunCheck:
     """Compare the files on disk with the run that is recorded at a revision.
 
     Raises:
         UserError: there is no such revision or no whole run, there or here, or a file of it is broken.
     """
-    revision, stages = Revision(name), read_chain()
-    reference = Reference(revision)
+    repository = Repository()
+    commit = repository.resolve(name)
+    stages = read_chain()
+    reference = Reference(name, commit, repository)
     pairs = read_pairs(reference, stages)
-    networks = {
-        model: judge(model, pairs, reference)
-        for model in MODELS
-        if any(model in networks_of(pair.stage) and pair.changed for pair in pairs.values())
-    }
+    changed = dict.fromkeys(network for pair in pairs.values() if pair.changed for network in networks_of(pair.stage))
+    networks = {network: judge(network, pairs, reference) for network in changed}
     findings: dict[str, Finding] = {}
     for stage in stages.values():
         if stage.name in pairs:
@@ -78,7 +85,8 @@ def compare(name: str) -> Comparison:
         else:
             findings[stage.name] = _only(stage, f"{name} has no such stage")
     gone = [_only(stage, "only there") for stage in reference.stages.values() if stage.name not in stages]
-    return Comparison(revision, [*findings.values(), *gone], list(networks.values()))
+    described = f"{name} ({reference.commit[:SHORT]})"
+    return RunCheck(described, [*findings.values(), *gone], list(networks.values()))
 
 
 def _find(
@@ -86,27 +94,27 @@ def _find(
 ) -> Finding:
     if not pair.changed:
         return Finding(pair.stage.name, dict.fromkeys(pair.stage.outputs, Sameness.IDENTICAL), [], [])
-    causes, roots = list(own_causes(pair, reference)), set[str]()
+    causes = list(own_causes(pair, reference))
+    roots: set[str] = set()
     inputs = changed_inputs(pair)
     for path in inputs:
         maker = next((finding for finding in earlier.values() if path in finding.outputs), None)
         if maker is None:
             causes.append(f"data: {path}")
         elif maker.outputs[path] is Sameness.IDENTICAL:
-            causes.append(f"data: {path} was another when one of the two runs read it; `snakemake --cores 4` reads it")
+            causes.append(f"data: {path} was another when one of the two runs read it; run `snakemake --cores 4`")
         else:
             roots.update(maker.sources)
     if not inputs:
         causes.extend(machine(pair, reference))
     if not causes and not roots and pair.stage.step == "visualize":
         causes.append(BROWSER)
-    # Files that no known run left are nobody's noise: they were changed by hand, or come from elsewhere.
-    within = pair.known and within_noise(pair.stage, networks)
+    # Files that come from no recorded run are never called noise: they were changed by hand, or come from elsewhere.
+    within = pair.recorded and within_noise(pair.stage, networks)
     other = Sameness.NOISE if within else Sameness.DIFFERENT
-    changed = pair.changed
-    paths = dict.fromkeys((*pair.stage.outputs, *changed))
-    outputs = {path: other if path in changed else Sameness.IDENTICAL for path in paths}
-    return Finding(pair.stage.name, outputs, causes, [name for name in earlier if name in roots], pair.known)
+    paths = dict.fromkeys((*pair.stage.outputs, *pair.changed))
+    outputs = {path: other if path in pair.changed else Sameness.IDENTICAL for path in paths}
+    return Finding(pair.stage.name, outputs, causes, [name for name in earlier if name in roots], pair.recorded)
 
 
 def _only(stage: Stage, cause: str) -> Finding:

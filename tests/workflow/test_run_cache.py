@@ -1,4 +1,4 @@
-"""What was computed once is not computed again, through Snakemake either."""
+"""What was computed once is not computed again, not through Snakemake either."""
 
 import hashlib
 from pathlib import Path
@@ -6,33 +6,33 @@ from pathlib import Path
 from project import Project
 
 TRAINED = "results/metrics/base.json"
-RESTORED = "train: computed before from the same settings, inputs and code: taken from DVC's cache"
+RESTORED = "train.base: computed before from the same settings, inputs and code: taken from DVC's cache"
 
 
 def test_a_setting_put_to_a_second_value_and_back_is_trained_for_twice(finished: Project) -> None:
     first = finished.bytes_of("results/checkpoints", "results/metrics")
-    finished.set(train__label_smoothing=0.2)
-    assert "train: base epoch 1/" in finished.snakemake(TRAINED)
-    finished.set(train__label_smoothing=0.1)
-    said = finished.snakemake(TRAINED)
-    assert RESTORED in said and "epoch 1/" not in said
+    finished.set(recipes__full__label_smoothing=0.2)
+    assert "train.base: base epoch 1/" in finished.snakemake(TRAINED)
+    finished.set(recipes__full__label_smoothing=0.1)
+    text = finished.snakemake(TRAINED)
+    assert RESTORED in text and "epoch 1/" not in text
     assert finished.bytes_of("results/checkpoints", "results/metrics") == first
-    assert "train" not in finished.dvc_status()
+    assert "train@base" not in finished.dvc_status()
     # And there again, now through DVC, which knows the run that Snakemake made.
-    finished.set(train__label_smoothing=0.2)
-    assert "train" not in finished.repro("train")
-    assert "train" not in finished.planned(TRAINED)
+    finished.set(recipes__full__label_smoothing=0.2)
+    assert "train@base" not in finished.repro("train@base")
+    assert "train@base" not in finished.planned(TRAINED)
     # A job that is forced is computed; so is one whose files are not in the cache any more, or damaged there.
-    assert "train: base epoch 1/" in finished.snakemake("--forcerun", "train", "--", TRAINED)
+    assert "train.base: base epoch 1/" in finished.snakemake("--forcerun", "train", "--", TRAINED)
     damaged = _in_cache(finished, "results/metrics/base.csv")
     damaged.chmod(0o644)
     damaged.write_text("epoch\n")
     finished.run("rm", TRAINED)
-    said = finished.snakemake(TRAINED)
-    assert "DVC's cache holds damaged files" in said and "train: base epoch 1/" in said
+    text = finished.snakemake(TRAINED)
+    assert "DVC's cache holds damaged files" in text and "train.base: base epoch 1/" in text
     _in_cache(finished, "results/checkpoints/base.safetensors").unlink()
     finished.run("rm", TRAINED)
-    assert "train: base epoch 1/" in finished.snakemake(TRAINED)
+    assert "train.base: base epoch 1/" in finished.snakemake(TRAINED)
 
 
 def _in_cache(project: Project, output: str) -> Path:

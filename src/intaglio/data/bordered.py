@@ -1,0 +1,60 @@
+"""Images in memory with a border around them, from which shifted images are cut."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from intaglio.data.batches import Source, to_tensor
+
+# Images read at once: a read of a megabyte or so.
+BLOCK = 1024
+
+
+class Bordered:
+    """The images of some rows of a set, each with a border that mirrors it, on a device."""
+
+    def __init__(self, source: Source, size: tuple[int, int], border: int, *, most: int, device: torch.device) -> None:
+        """Allocate the memory.
+
+        Args:
+            source: where images are read from.
+            size: H×W that they are enlarged or reduced to.
+            border: pixels on each side, fewer than H and W.
+            most: images in memory at once.
+            device: where they are kept.
+        """
+        self._source = source
+        self._size = size
+        self._border = border
+        self._device = device
+        self._rows: list[range] = []
+        self._images = torch.empty(0)
+        # Allocated once for all groups of all epochs: where freed memory is kept (`machine.use`), a group larger by an
+        # image would not fit into the memory of the one before it, and would be allocated beside it.
+        height, width = (side + 2 * border for side in size)
+        shape = (most, source.shape[3], height, width)
+        # From pinned memory the copy to a GPU needs no other one.
+        self._memory = torch.empty(shape, dtype=torch.uint8, pin_memory=device.type == "cuda")
+
+    def windows(self, rows: list[range]) -> Tensor:
+        """All windows of H×W in each image of some rows, uint8 N×C×(2b+1)×(2b+1)×H×W: a view, which copies nothing.
+
+        The images are read unless the last call was for the same rows.
+        """
+        if rows != self._rows:
+            self._images = torch.empty(0)  # first, or a GPU's memory would have both
+            self._rows = []
+            self._images = self._read(rows).to(self._device)
+            self._rows = rows
+        return self._images.unfold(2, self._size[0], 1).unfold(3, self._size[1], 1)
+
+    def _read(self, rows: list[range]) -> Tensor:
+        border = (self._border, self._border)
+        filled = 0
+        for part in rows:
+            for first in range(part.start, part.stop, BLOCK):
+                images = to_tensor(self._source.read(first, min(first + BLOCK, part.stop)), self._size)
+                padded = np.pad(images.numpy(), ((0, 0), (0, 0), border, border), mode="reflect")
+                self._memory[filled : filled + len(images)] = torch.from_numpy(padded)
+                filled += len(images)
+        return self._memory[:filled]

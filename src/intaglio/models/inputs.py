@@ -1,0 +1,36 @@
+"""What a network takes as its input."""
+
+import json
+from dataclasses import dataclass
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageInput:
+    """Float images N×C×H×W, normalised.
+
+    Attributes:
+        shape: C×H×W.
+        built_for: C×H×W that the network was built for, before fine-tuning adapted it to other images.
+        mean: of each channel, in 0..1, which is subtracted.
+        std: standard deviation of each channel, in 0..1, which the difference is divided by.
+    """
+
+    shape: Shape
+    built_for: Shape
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """H×W."""
+        return self.shape[1:]
+
+    def described(self) -> dict[str, str]:
+        """The part of an exported file's metadata that is about its input, as JSON text by key."""
+        return {
+            "input_size": json.dumps(self.size),
+            "mean": json.dumps(self.mean),
+            "std": json.dumps(self.std),
+        }

@@ -1,0 +1,1 @@
+"""What networks learn: losses, scores, and what a network's input is."""
