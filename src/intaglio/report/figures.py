@@ -20,6 +20,8 @@ FEW = 10
 # One for each network of a figure, so that colour is not all that tells them apart.
 PATTERNS: tuple[Any, ...] = ("solid", (0, (6, 1.6)), (0, (1.4, 1.2)), (0, (6, 1.4, 1.4, 1.4)), (0, (11, 2)))
 MOST_CURVES = len(PATTERNS)
+# Characters of a legend's entry, for lack of room for more.
+LONGEST = 40
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Theme:
 
     @property
     def blue(self) -> str:
-        """The colour of what is right."""
+        """The colour of what is correct."""
         return self.series[0]
 
 
@@ -78,7 +80,7 @@ def curves(runs: Sequence[Curve], metric: str, title: str) -> Picture:
         title: what it is, for the text.
     """
     split = f"validation_{metric}" in runs[0].epochs.columns
-    lines = [(number, run.name, run) for number, run in enumerate(runs)] if split else _distinct(runs, metric)
+    lines = _distinct(runs, f"validation_{metric}" if split else metric)
 
     def draw(axes: Axes, theme: Theme) -> None:
         for number, name, run in lines:
@@ -92,12 +94,14 @@ def curves(runs: Sequence[Curve], metric: str, title: str) -> Picture:
             thick: dict[str, Any] = {"linestyle": PATTERNS[number], "linewidth": 1.9, "label": name, **style}
             if split:
                 validation = run.epochs[f"validation_{metric}"]
-                axes.plot(epoch, run.epochs[f"train_{metric}"], linewidth=0.9, alpha=0.6, **style)
+                axes.plot(epoch, run.epochs[f"train_{metric}"], linewidth=0.9, alpha=0.7, **style)
                 axes.plot(epoch, validation, **thick)
                 axes.plot([run.kept_epoch], [validation[run.kept_epoch - 1]], "o", color=style["color"], clip_on=False)
             else:
                 values = run.epochs[metric]
                 axes.plot(epoch, values.where(np.isfinite(values)), **thick)
+        if split:
+            axes.plot([], [], linewidth=0.9, color=theme.ink, label="on training images")
         last = max(len(run.epochs) for run in runs)
         axes.set_xlim((0.5, 1.5) if last == 1 else (1, last))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -115,22 +119,30 @@ def curves(runs: Sequence[Curve], metric: str, title: str) -> Picture:
         if not split:
             axes.set_ylim(bottom=0)
         # A long name takes the whole line.
-        columns = 1 if max(len(name) for _, name, _ in lines) > 24 else 2
+        columns = 1 if max(len(name) for _, name, _ in lines) > LONGEST // 2 else 2
         axes.figure.legend(loc="outside upper left", ncols=columns, borderaxespad=0.2)
 
     return picture(draw, (4.8, 3.3), f"{title} by epoch: {', '.join(run.name for run in runs)}")
 
 
-def _distinct(runs: Sequence[Curve], metric: str) -> list[tuple[int, str, Curve]]:
-    """The runs with a curve of their own, each with its number and the names of all that share it."""
+def _distinct(runs: Sequence[Curve], column: str) -> list[tuple[int, str, Curve]]:
+    """The runs with a curve of their own, each with its number and what to call it and all that share it."""
     lines: list[tuple[int, list[str], Curve]] = []
     for number, run in enumerate(runs):
-        same = next((names for _, names, other in lines if other.epochs[metric].equals(run.epochs[metric])), None)
+        same = next((names for _, names, other in lines if other.epochs[column].equals(run.epochs[column])), None)
         if same is not None:
             same.append(run.name)
         else:
             lines.append((number, [run.name], run))
-    return [(number, ", ".join(names), run) for number, names, run in lines]
+    return [(number, _entry(names), run) for number, names, run in lines]
+
+
+def _entry(names: Sequence[str]) -> str:
+    """The text of a legend's entry for networks with the same curve."""
+    joined = ", ".join(names)
+    if len(joined) > LONGEST and len(names) > 1:
+        joined = f"{names[0]} and {len(names) - 1} more"
+    return joined if len(joined) <= LONGEST else f"{joined[: LONGEST - 1]}…"
 
 
 def reliability(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], bins: int, name: str) -> Picture:
@@ -152,13 +164,13 @@ def reliability(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_
         bars = axes.bar(used / bins, share, 1 / bins, align="edge", color=theme.blue, edgecolor=theme.paper, zorder=1)
         for bar, size in zip(bars, count[used], strict=True):
             bar.set_alpha(1.0 if size >= FEW else 0.35)
-        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="predictions that are right")
+        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="correct predictions")
         axes.xaxis.set_major_formatter(in_percent)
         axes.yaxis.set_major_formatter(in_percent)
         axes.set_axisbelow(True)
         axes.figure.legend(loc="outside upper left", borderaxespad=0.2)
 
-    return picture(draw, (4.8, 3.9), f"Share of right predictions by confidence: {name}")
+    return picture(draw, (4.8, 3.9), f"Share of correct predictions by confidence: {name}")
 
 
 def heatmap(shares: npt.NDArray[np.float64], name: str) -> Picture:
@@ -213,7 +225,7 @@ def _style(theme: Theme) -> dict[str, Any]:
         "svg.hashsalt": "intaglio",
         "svg.fonttype": "path",
         "font.family": "DejaVu Sans",
-        "font.size": 10,
+        "font.size": 11,
         "text.color": theme.ink,
         "axes.labelcolor": theme.ink,
         "axes.edgecolor": theme.grid,
@@ -227,7 +239,7 @@ def _style(theme: Theme) -> dict[str, Any]:
         "xtick.labelcolor": theme.ink,
         "ytick.labelcolor": theme.ink,
         "legend.frameon": False,
-        "legend.fontsize": 9,
+        "legend.fontsize": 11,
         "legend.handlelength": 2.4,
         "savefig.facecolor": "none",
     }

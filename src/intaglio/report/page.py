@@ -58,7 +58,7 @@ def page(networks: Sequence[Network], standings: Sequence[Standing]) -> str:
             machines=wording.machines(networks),
             standings=standings,
             networks=networks,
-            views=[_view(network) for network in networks],
+            views=[_view(network) for standing in standings for network in standing.networks],
             curves=list(_curves(standings)),
             graphs=_graphs(networks),
             sections=sections(networks),

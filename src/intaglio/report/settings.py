@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
+from intaglio.params.rows import NETWORKS
 from intaglio.params.schema import Everything
 from intaglio.report.networks import Network
 
 # The tables first, then the sections that all networks share.
-TABLES = ("train", "finetune", "data", "models", "recipes")
+TABLES = (*NETWORKS, "data", "models", "recipes")
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class SectionView:
-    """A section or row of params.yaml (`recipes.full`); `users` are its networks, empty where all of them use it."""
+    """A section or row of params.yaml (`recipes.full`); `users` are its networks, empty where that is plain."""
 
     name: str
     users: list[str]
@@ -45,11 +47,17 @@ def sections(networks: Sequence[Network]) -> list[SectionView]:
     return [
         SectionView(
             name=name,
-            users=users[name, text] if len(users[name, text]) < len(networks) else [],
+            users=_users(name, users[name, text], len(networks)),
             settings=list(_settings(values[name, text], _type_of(name))),
         )
         for name, text in ordered
     ]
+
+
+def _users(name: str, users: list[str], count: int) -> list[str]:
+    """The users of a section where its name does not say who they are: a network's own row does."""
+    own = [f"{table}.{users[0]}" for table in NETWORKS]
+    return [] if len(users) == count or (len(users) == 1 and name in own) else users
 
 
 def _place(name: str) -> int:
@@ -66,7 +74,12 @@ def _settings(value: Any, kind: Any, key: str = "", meaning: str = "") -> Iterat
     for name in sorted(value, key=str):
         field = model.model_fields.get(name) if model else None
         inner = field.annotation if field else None
-        yield from _settings(value[name], inner, f"{key}.{name}".lstrip("."), (field and field.description) or "")
+        yield from _settings(value[name], inner, f"{key}.{name}".lstrip("."), _plain(field))
+
+
+def _plain(field: FieldInfo | None) -> str:
+    """What the schema says of a key; code marks are for editors."""
+    return (field.description or "").replace("`", "") if field else ""
 
 
 def _type_of(name: str) -> Any:

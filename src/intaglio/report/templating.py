@@ -25,6 +25,7 @@ def environment() -> Environment:
         "cell": cell,
         "comparison": wording.comparison,
         "data": data_address,
+        "data_set": wording.data_set,
         "method": wording.method,
         "number": wording.number,
         "percent": wording.percent,

@@ -52,6 +52,12 @@ def accuracy(entry: Entry) -> str:
     return f"{100 * entry.accuracy:.2f} ± {100 * entry.deviation:.2f} %"
 
 
+def data_set(network: Network) -> str:
+    """The row of `data` that a network learned, with the set's own name where that is another."""
+    data = network.record.data
+    return data.name if data.name == data.set else f"{data.name} ({data.set})"
+
+
 def verdict(comparison: Comparison) -> str:
     """Whether a difference to the best is more than noise."""
     if not comparison.same_images:

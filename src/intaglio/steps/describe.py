@@ -45,8 +45,8 @@ def run(
     from intaglio.results.network import write_network
 
     reader = Params(params)
-    table, _ = network_row(reader.values, name)
     settings = json.loads(reader.canonical(reader.keys_of(KEYS, name)))
+    table, _ = network_row(reader.values, name)
     files = Files(epochs, summary, scores, confusion, predictions, parity, graph)
     network = gather(
         files,

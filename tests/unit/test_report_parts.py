@@ -1,0 +1,166 @@
+"""The parts of the report: ranks, sentences, classes, figures, the long table, the settings."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from networks import MACHINE, network, write_data
+
+from intaglio.data.store import Prepared
+from intaglio.report import wording
+from intaglio.report.classes import commonest_mistakes, weakest_first
+from intaglio.report.figures import Curve, curves
+from intaglio.report.long_table import long_form
+from intaglio.report.networks import Network
+from intaglio.report.networks import network as with_tables
+from intaglio.report.settings import sections
+from intaglio.report.standings import Standing, standings
+from intaglio.results.confusion import Confusion
+from intaglio.results.evaluation import EvaluationRecord, Interval
+
+
+@pytest.fixture
+def coats(tmp_path: Path) -> Prepared:
+    return write_data(tmp_path / "coats.safetensors")
+
+
+def _network(tmp_path: Path, name: str, prepared: Prepared, row: dict[str, Any] | None = None, **files: Any) -> Network:
+    return with_tables(network(tmp_path, name, prepared, row, **files))
+
+
+def _two(tmp_path: Path, coats: Prepared, wrong: int) -> Standing:
+    made = [
+        _network(tmp_path, "a", coats, wrong=[0]),
+        _network(tmp_path, "b", coats, {"recipe": "r"}, wrong=range(wrong)),
+    ]
+    (standing,) = standings(made)
+    return standing
+
+
+@pytest.mark.parametrize(("wrong", "behind", "within"), [(1, 0.0, True), (4, 3 / 36, True), (11, 10 / 36, False)])
+def test_the_second_best_is_within_noise_or_not(
+    tmp_path: Path, coats: Prepared, wrong: int, behind: float, within: bool
+) -> None:
+    best, second = _two(tmp_path, coats, wrong).entries
+    assert best.against_best is None
+    assert second.against_best is not None
+    assert second.against_best.behind == pytest.approx(behind, abs=1e-6)
+    assert second.against_best.within_noise is within
+
+
+def test_seeds_are_compared_by_their_spread_and_by_the_images(tmp_path: Path, coats: Prepared) -> None:
+    made = [
+        _network(tmp_path, f"net-{seed}", coats, {"seed": seed}, wrong=range(seed, seed + 1 + seed))
+        for seed in range(3)
+    ]
+    made.append(_network(tmp_path, "other", coats, {"recipe": "r"}, wrong=range(15)))
+    (standing,) = standings(made)
+    best, other = standing.entries
+    assert [each.name for each in best.networks] == ["net-0", "net-1", "net-2"]
+    assert best.accuracy == pytest.approx(np.mean([35, 34, 33]) / 36, abs=1e-6)
+    assert best.deviation == pytest.approx(1 / 36, abs=1e-6)
+    assert other.against_best is not None
+    assert other.against_best.p is not None
+    assert 0.0001 < other.against_best.p < 0.05
+    assert "seeds" in wording.method(standing)
+
+
+def test_a_sentence_says_which_is_best_and_whether_chance_explains_it(tmp_path: Path, coats: Prepared) -> None:
+    assert re.search(
+        r"a is best .* b \(.*\) is level with it: within noise", wording.comparison(_two(tmp_path, coats, 1))
+    )
+    assert re.search(r"is 27\.78 points below it: more than noise", wording.comparison(_two(tmp_path, coats, 11)))
+
+
+def test_the_machine_is_named_once_or_for_each_part_where_it_was_another(tmp_path: Path, coats: Prepared) -> None:
+    made = [_network(tmp_path, "a", coats), _network(tmp_path, "b", coats)]
+    assert wording.machines(made) == [f"Made on: {MACHINE}."]
+    made[1] = _network(tmp_path, "b", coats, fingerprint="device cuda")
+    assert wording.machines(made) == [
+        f"Made on (a, b tested, b compared with ONNX): {MACHINE}.",
+        "Made on (b trained): device cuda.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("confidence", "judgement"), [(0.999, "over-confident"), (0.1, "under-confident"), (0.9445, "about as confident")]
+)
+def test_calibration_is_judged_by_mean_confidence(
+    tmp_path: Path, coats: Prepared, confidence: float, judgement: str
+) -> None:
+    assert judgement in wording.calibration(_network(tmp_path, "a", coats, confidence=confidence), 15)
+
+
+@pytest.mark.parametrize(("share", "text"), [(1.0, "100 %"), (0.999999, "99.9999 %"), (0.5, "50.0000 %")])
+def test_only_full_agreement_is_shown_as_a_hundred_per_cent(share: float, text: str) -> None:
+    assert wording.agreement(share) == text
+
+
+def test_the_weakest_class_and_the_commonest_mistake_come_first() -> None:
+    confusion = Confusion(["a", "b", "c"], np.array([[5, 0, 0], [1, 3, 4], [0, 2, 8]]))
+    scores = EvaluationRecord(
+        images=23,
+        accuracy=0.7,
+        interval=Interval(low=0.5, high=0.9),
+        loss=1.0,
+        calibration_error=0.1,
+        fingerprint=MACHINE,
+        f1={"a": 0.9, "b": 0.5, "c": 0.8},
+        precision={"a": 0.8, "b": 0.6, "c": 0.7},
+        recall={"a": 1.0, "b": 0.4, "c": 0.8},
+    )
+    rows = weakest_first(confusion, scores)
+    assert [(row.name, row.images, row.recall) for row in rows] == [("b", 8, 0.4), ("c", 10, 0.8), ("a", 5, 1.0)]
+    mistakes = commonest_mistakes(confusion, 2)
+    assert [(each.actual, each.predicted, each.count) for each in mistakes] == [("b", "c", 4), ("c", "b", 2)]
+    assert mistakes[0].share == 0.5
+    assert len(commonest_mistakes(confusion, 9)) == 3
+
+
+def test_a_loss_that_once_was_high_is_drawn_on_a_logarithmic_scale(tmp_path: Path, coats: Prepared) -> None:
+    epochs = _network(tmp_path, "a", coats).epochs
+    plain = curves([Curve("a", epochs, 4)], "loss", "Loss").light
+    epochs.loc[0, "validation_loss"] = 30.0
+    peak = curves([Curve("a", epochs, 4)], "loss", "Loss").light
+    assert b"logarithmic scale" not in plain
+    assert b"logarithmic scale" in peak
+
+
+def test_networks_with_the_same_curve_share_a_line(tmp_path: Path, coats: Prepared) -> None:
+    epochs = _network(tmp_path, "a", coats).epochs
+    one = curves([Curve("a, b", epochs, 4)], "learning_rate", "Rate")
+    both = curves([Curve("a", epochs, 4), Curve("b", epochs, 4)], "learning_rate", "Rate")
+    assert both.light == one.light
+
+
+def test_values_in_the_long_table_have_six_digits() -> None:
+    columns = ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy", "learning_rate")
+    table = pd.DataFrame({"epoch": [1], **{column: [1 / 3] for column in columns}}).assign(gradient_norm=[float("inf")])
+    assert long_form({"base": table}) == (
+        "run,split,epoch,metric,value\n"
+        "base,train,1,loss,0.333333\n"
+        "base,validation,1,loss,0.333333\n"
+        "base,train,1,accuracy,0.333333\n"
+        "base,validation,1,accuracy,0.333333\n"
+        "base,-,1,learning_rate,0.333333\n"
+        "base,-,1,gradient_norm,inf\n"
+    )
+
+
+def test_a_section_names_its_networks_unless_all_use_it(tmp_path: Path, coats: Prepared) -> None:
+    made = [_network(tmp_path, "a", coats), _network(tmp_path, "b", coats, {"start": "a"})]
+    del made[1].record.settings["models.small"]
+    shown = {section.name: section for section in sections(made)}
+    assert list(shown)[:2] == ["train.a", "finetune.b"]
+    assert (shown["compute"].users, shown["models.small"].users, shown["train.a"].users) == ([], ["a"], [])
+    assert [setting.key for setting in shown["recipes.full"].settings] == [
+        "augment.shift",
+        "epochs",
+        "optimizer.learning_rate",
+        "optimizer.name",
+    ]
+    # The unit is in what the schema says of the key.
+    assert "Pixels" in shown["recipes.full"].settings[0].meaning
