@@ -2,8 +2,10 @@
 
 import inspect
 import os
+import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +16,9 @@ from intaglio.steps.declare import Reads, Writes
 from intaglio.steps.declare import options as options_of
 
 COMMANDS = ("check", "compare", "fingerprint", "sync", "view")
+
+# Set for the package of the working directory, so that it is started once at most.
+ENTERED = "INTAGLIO_ENTERED"
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -63,8 +68,6 @@ def _located(error: UserError, options: dict[str, Any]) -> UserError:
     """The error with the settings file and the full key, if it is about a setting."""
     if not isinstance(error, SettingError):
         return error
-    from pathlib import Path
-
     from intaglio.params.reader import Params
 
     return Params(options.get("params", Path("params.yaml"))).located(error, options.get("name"))
@@ -76,9 +79,22 @@ for _name in COMMANDS:
     app.command(_name)(_command(f"intaglio.commands.{_name}", _name))
 
 
+def _run_own_package() -> None:
+    """Go on with the package of the clone in the working directory, if this one is another clone's.
+
+    DVC copies a clone to a temporary folder for a queued experiment, whose results are to be those of the code there.
+    """
+    own = Path("src").resolve()
+    if (own / "intaglio/cli.py").is_file() and not Path(__file__).is_relative_to(own) and ENTERED not in os.environ:
+        paths = os.pathsep.join(filter(None, (str(own), os.environ.get("PYTHONPATH"))))
+        program = [sys.executable, "-P", "-c", "from intaglio.cli import main; main()", *sys.argv[1:]]
+        os.execve(sys.executable, program, {**os.environ, "PYTHONPATH": paths, ENTERED: str(own)})
+
+
 def main() -> None:
     """Run the command line."""
+    _run_own_package()
     # Threads that wait give the processor away: where steps share cores, spinning makes each up to ten times slower.
     # OpenMP reads this as torch is imported, so it is set before.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    app()
+    app(prog_name="intaglio")

@@ -335,7 +335,7 @@ def test_a_length_that_the_server_did_not_declare_is_limited_all_the_same(site, 
 
 
 def test_a_server_that_sends_a_byte_at_a_time_is_given_up(site, tmp_path, monkeypatch):
-    monkeypatch.setattr(http, "ANSWER_SECONDS", 0)
+    monkeypatch.setattr(http, "RESPONSE_SECONDS", 0)
     site.files = {"/file": bytes(1000)}
     for site.drip in ("content", "headers"):
         with pytest.raises(http.Unavailable):

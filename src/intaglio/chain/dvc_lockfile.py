@@ -19,7 +19,7 @@ LOCK = Path("dvc.lock")
 def set_damaged_aside() -> Path | None:
     """Rename a lock file that a kill has cut short, so that it is written anew; returns its new name.
 
-    The records of the runs know all that it said of what is on disk.
+    The records of the runs have all that it recorded of what is on disk.
     """
     if not LOCK.exists():
         return None

@@ -63,7 +63,7 @@ def read_outputs(path: Path, expected: Sequence[str]) -> dict[str, str] | None:
 
 
 def _wanted(runner: psutil.Process | None) -> bool:
-    """Whether a workflow tool started the step, and was not told to compute everything anew."""
+    """Whether a workflow tool started the step, and has no option to compute everything anew."""
     if CHOICE in os.environ:
         return True
     if "DVC_STAGE" not in os.environ or runner is None:

@@ -27,8 +27,8 @@ from intaglio.fetching.content import CHUNK, Unexpected, one_line
 from intaglio.logs import logger
 from intaglio.params.download import Download
 
-_CONNECT_SECONDS = 10  # a host that has not accepted a connection by then will not: firewalls drop without an answer
-_SLOWEST = 1000  # bytes per second, averaged over the timeout: a slower server counts as one that does not answer
+_CONNECT_SECONDS = 10  # a host that has not accepted a connection by then will not: firewalls drop without a response
+_SLOWEST = 1000  # bytes per second, averaged over the timeout: a slower server counts as one that does not respond
 _AGAIN = (408, 425, 429, 500, 502, 503, 504)  # HTTP statuses that may change with another try
 
 # Waiting times in seconds; 4 tries wait 5 s in all at most.
@@ -37,7 +37,7 @@ LONGEST_WAIT = 20
 JITTER = 0.5
 
 # Seconds beyond the timeout for all redirects and headers together.
-ANSWER_SECONDS = 60
+RESPONSE_SECONDS = 60
 
 
 class Unavailable(Exception):
@@ -65,7 +65,7 @@ def download(address: str, folder: Path, limit: int, settings: Download) -> Path
         address: http:// or https://.
         folder: a folder that no other process works in.
         limit: most bytes to accept.
-        settings: number of tries, and seconds to wait for an answer.
+        settings: number of tries, and seconds to wait for a response.
 
     Raises:
         NotThere: the server has no such file.
@@ -127,7 +127,7 @@ def _answer(address: str, headers: dict[str, str], settings: Download) -> reques
     """The response, its content not yet read.
 
     The library's timeout is for each read, so a server that sends its headers byte by byte could hold it up for ever:
-    a thread asks, and is left behind when it takes too long.
+    a thread sends the request, and is left behind when it takes too long.
     """
     responses: list[requests.Response] = []
     errors: list[Exception] = []
@@ -141,11 +141,11 @@ def _answer(address: str, headers: dict[str, str], settings: Download) -> reques
 
     thread = Thread(target=get, daemon=True)
     thread.start()
-    thread.join(settings.timeout + ANSWER_SECONDS)
+    thread.join(settings.timeout + RESPONSE_SECONDS)
     if errors:
         raise errors[0]
     if not responses:
-        raise _Transient(f"no complete answer within {settings.timeout + ANSWER_SECONDS:g} s")
+        raise _Transient(f"no complete response within {settings.timeout + RESPONSE_SECONDS:g} s")
     return responses[0]
 
 
@@ -216,7 +216,7 @@ def _network(settings: Download) -> Iterator[None]:
     try:
         yield
     except (requests.ConnectTimeout, requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError) as error:
-        raise _Transient(f"no answer within {settings.timeout:g} s") from error
+        raise _Transient(f"no response within {settings.timeout:g} s") from error
     except (requests.exceptions.SSLError, urllib3.exceptions.SSLError) as error:
         raise Unavailable(f"no secure connection: {_cause(error)}") from error
     except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
