@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from contender import Batch, Contender, options
-from intaglio.tasks.classification import Classification
 from rows import first_network
 from torch import nn
 
@@ -17,6 +16,7 @@ from intaglio.data.store import open_prepared
 from intaglio.models.build import build, initialise
 from intaglio.params.compute import Compute
 from intaglio.params.reader import Params
+from intaglio.tasks.classification import Classification
 from intaglio.training import loop
 from intaglio.training.machine import DTYPES, use
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from intaglio.chain.dvc_lockfile import folder_md5
 from intaglio.chain.stages import Stage, read_stages
 
 FIXTURE = Path(__file__).parents[1] / "fixtures/recorded_run"
@@ -82,7 +83,7 @@ class RecordedRun:
         )
 
     def commit(self, message: str) -> None:
-        """Commit all of it: what DVC holds, too, which changes nothing here."""
+        """Commit all of it, also what belongs in DVC's cache, which makes no difference here."""
         git("add", "--all")
         git("commit", "--quiet", "--message", message)
 
@@ -101,10 +102,16 @@ def _entry(stage: Stage, params: Any) -> dict[str, Any]:
             settings[key] = settings[key][part]
     return {
         "cmd": stage.command,
-        "deps": [{"path": path, "md5": _md5(path)} for path in stage.inputs],
+        "deps": [{"path": path, "md5": _folder_md5(path, stage) or _md5(path)} for path in stage.depends],
         "params": {"params.yaml": settings},
         "outs": [{"path": path, "md5": _md5(path)} for path in stage.outputs],
     }
+
+
+def _folder_md5(path: str, stage: Stage) -> str | None:
+    """DVC's hash of a folder; None for a file."""
+    files = {file.removeprefix(f"{path}/"): _md5(file) for file in stage.inputs if file.startswith(f"{path}/")}
+    return folder_md5(files) if files else None
 
 
 def _md5(path: str) -> str:

@@ -40,10 +40,10 @@ def pixels(images: Tensor) -> Pixels:
 
 def test_every_image_comes_once_an_epoch_with_its_label_in_batches_of_nearly_equal_size() -> None:
     given = batches(*numbered(10))
-    found = list(given.epoch(1))
-    assert [len(labels) for _, labels in found] == [4, 3, 3] and len(given) == 3
-    assert sorted(torch.cat([labels for _, labels in found]).tolist()) == list(range(10))
-    assert all(torch.equal((images[:, 0, 0, 0] * 255).round().long(), labels) for images, labels in found)
+    shown = list(given.epoch(1))
+    assert [len(labels) for _, labels in shown] == [4, 3, 3] and len(given) == 3
+    assert sorted(torch.cat([labels for _, labels in shown]).tolist()) == list(range(10))
+    assert all(torch.equal((images[:, 0, 0, 0] * 255).round().long(), labels) for images, labels in shown)
 
 
 def test_an_epoch_is_the_same_each_time_and_no_two_epochs_are_alike() -> None:
@@ -66,10 +66,10 @@ def test_a_set_that_is_too_large_comes_in_shuffled_blocks_every_image_once(
     given = batches(images, labels, batch_size=40, memory=memory)
     orders = []
     for epoch in (1, 2, 1):
-        found = list(given.epoch(epoch))
-        assert len(found) == len(given) and {len(part) for _, part in found} <= {38, 39, 40}
-        assert all(torch.equal((x[:, 0, 0, 0] * 255).round().long(), part % 251) for x, part in found)
-        orders.append(torch.cat([part for _, part in found]))
+        shown = list(given.epoch(epoch))
+        assert len(shown) == len(given) and {len(part) for _, part in shown} <= {38, 39, 40}
+        assert all(torch.equal((x[:, 0, 0, 0] * 255).round().long(), part % 251) for x, part in shown)
+        orders.append(torch.cat([part for _, part in shown]))
         assert torch.equal(orders[-1].sort().values, labels)
     assert torch.equal(orders[0], orders[2]) and not torch.equal(orders[0], orders[1])
     # Neighbours are separated, and images that are far apart come together.
@@ -141,8 +141,8 @@ def test_two_epochs_in_turns_have_the_images_that_each_has_alone(monkeypatch: py
     given = batches(*numbered(240), batch_size=20, memory=25 * 60)
     alone = [list(given.epoch(epoch)) for epoch in (1, 2)]
     together = list(zip(given.epoch(1), given.epoch(2), strict=True))
-    for found, expected in zip(together, zip(*alone, strict=True), strict=True):
-        for (shown, labels), (images, numbers) in zip(found, expected, strict=True):
+    for pair, expected in zip(together, zip(*alone, strict=True), strict=True):
+        for (shown, labels), (images, numbers) in zip(pair, expected, strict=True):
             assert torch.equal(shown, images) and torch.equal(labels, numbers)
 
 
@@ -169,8 +169,8 @@ def test_from_a_share_of_the_run_on_images_stay_in_place(memory: int, monkeypatc
         batches(images, torch.arange(60), augment=Augment(shift=2, shift_until=share, flip="random"), **changes)
         for share in (0.6, 1)
     )
-    found = [pair for epoch in range(1, 5) for pair in zip(until.epoch(epoch), always.epoch(epoch), strict=True)]
-    for step, ((shown, labels), (shifted, numbers)) in enumerate(found):
+    pairs = [pair for epoch in range(1, 5) for pair in zip(until.epoch(epoch), always.epoch(epoch), strict=True)]
+    for step, ((shown, labels), (shifted, numbers)) in enumerate(pairs):
         assert torch.equal(labels, numbers)
         assert torch.equal(shown, shifted) == (step < 14)  # of 24, across the middle of an epoch
         if step >= 14:
@@ -217,8 +217,8 @@ def test_half_of_the_images_are_mirrored_where_the_recipe_says_so_and_the_set_al
         flip=allowed,
         augment=Augment(shift=0, shift_until=1, flip=wanted),
     )
-    ((found, _),) = given.epoch(1)
-    share = (found[:, 0, 0, 3] > 0.5).float().mean().item()
+    ((images_shown, _),) = given.epoch(1)
+    share = (images_shown[:, 0, 0, 3] > 0.5).float().mean().item()
     assert 0.4 < share < 0.6 if mirrored else share == 0
 
 
@@ -238,10 +238,10 @@ def test_mirrored_in_turns_every_image_is_mirrored_in_every_other_epoch(
     )
 
     def mirrored(epoch: int, given: EpochBatches = turns) -> list[bool]:
-        found = {}
+        flips = {}
         for shown, labels in given.epoch(epoch):
-            found.update(zip(labels.tolist(), (shown[:, 0, 0, 3] > 0.5).tolist(), strict=True))
-        return [found[image] for image in range(200)]
+            flips.update(zip(labels.tolist(), (shown[:, 0, 0, 3] > 0.5).tolist(), strict=True))
+        return [flips[image] for image in range(200)]
 
     first, second = mirrored(1), mirrored(2)
     assert 70 < sum(first) < 130
@@ -255,8 +255,8 @@ def test_images_grow_over_the_run_in_equal_parts_and_are_what_reducing_whole_one
     images = torch.randint(0, 256, (30, 1, 12, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     changes: dict[str, Any] = {"batch_size": 10, "epochs": 4, "augment": Augment(shift=2, shift_until=1, flip="random")}
     small, whole = (batches(images, torch.arange(30), resolution=shares, **changes) for shares in ([0.5, 0.75, 1], [1]))
-    found = [tuple(shown.shape[2:]) for epoch in range(1, 5) for shown, _ in small.epoch(epoch)]
-    assert found == [(6, 4)] * 4 + [(9, 6)] * 4 + [(12, 8)] * 4
+    sizes = [tuple(shown.shape[2:]) for epoch in range(1, 5) for shown, _ in small.epoch(epoch)]
+    assert sizes == [(6, 4)] * 4 + [(9, 6)] * 4 + [(12, 8)] * 4
     # Across the middle of an epoch, and continued from there.
     for (shown, numbers), (expected, labels) in zip(small.epoch(2), whole.epoch(2), strict=True):
         assert torch.equal(numbers, labels)
@@ -269,10 +269,10 @@ def test_normalised_images_have_mean_0_and_deviation_1_in_each_channel() -> None
     images = torch.randint(0, 256, (50, 3, 8, 8), dtype=torch.uint8)
     values = images.double() / 255
     mean, std = values.mean((0, 2, 3)), values.std((0, 2, 3), correction=0)
-    found = Normaliser(tuple(mean.tolist()), tuple(std.tolist()))(images)
-    assert found.dtype is torch.float32 and found.is_contiguous(memory_format=torch.channels_last)
-    assert torch.allclose(found.mean((0, 2, 3)), torch.zeros(3), atol=1e-4)
-    assert torch.allclose(found.std((0, 2, 3), correction=0), torch.ones(3), atol=1e-4)
+    normalised = Normaliser(tuple(mean.tolist()), tuple(std.tolist()))(images)
+    assert normalised.dtype is torch.float32 and normalised.is_contiguous(memory_format=torch.channels_last)
+    assert torch.allclose(normalised.mean((0, 2, 3)), torch.zeros(3), atol=1e-4)
+    assert torch.allclose(normalised.std((0, 2, 3), correction=0), torch.ones(3), atol=1e-4)
 
 
 def test_scoring_batches_keep_the_order_and_can_be_iterated_twice() -> None:
@@ -280,7 +280,7 @@ def test_scoring_batches_keep_the_order_and_can_be_iterated_twice() -> None:
     source = pixels(images)
     given = PlainBatches(source, labels, PLAIN, size=(5, 5), batch_size=3, device=CPU)
     for _ in range(2):
-        assert [found.tolist() for _, found in given] == [[0, 1, 2], [3, 4, 5], [6]]
+        assert [part.tolist() for _, part in given] == [[0, 1, 2], [3, 4, 5], [6]]
     assert source.reads == [range(3), range(3, 6), range(6, 7)] * 2
 
 
@@ -288,8 +288,8 @@ def test_mirrored_batches_are_the_mirror_images_and_can_be_iterated_twice() -> N
     images = torch.arange(2 * 3 * 4, dtype=torch.uint8).view(2, 1, 3, 4)
     given = Mirrored(PlainBatches(pixels(images), torch.tensor([1, 0]), PLAIN, size=(3, 4), batch_size=2, device=CPU))
     for _ in range(2):
-        ((found, labels),) = given
-        assert torch.equal(found, PLAIN(images.flip(3))) and labels.tolist() == [1, 0]
+        ((mirrored, labels),) = given
+        assert torch.equal(mirrored, PLAIN(images.flip(3))) and labels.tolist() == [1, 0]
 
 
 def test_images_of_another_size_are_resized_and_stay_bytes() -> None:

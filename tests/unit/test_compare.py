@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("isolated_git")
 
 @pytest.fixture
 def compared(capsys: pytest.CaptureFixture[str]) -> Compare:
-    """Run the tool; gives what was printed, after a look at the exit code."""
+    """Run the command; returns what was printed, after a check of the exit code."""
 
     def command(*revisions: str, code: int = 0, **options: Any) -> str:
         with pytest.raises(typer.Exit) as ended:
@@ -141,7 +141,7 @@ def test_predictions_that_are_not_of_the_measured_network_give_no_verdict(compar
     assert "(working tree)" in printed
 
 
-def test_runs_that_differ_in_the_seed_alone_share_a_column_and_give_the_verdict(compared: Compare) -> None:
+def test_revisions_that_differ_in_the_seed_alone_share_a_column_and_give_the_verdict(compared: Compare) -> None:
     made = Experiments()
     for rate, first in ((0.2, 0), (0.1, 30)):
         made.settings["train"]["optimizer"]["learning_rate"] = rate
@@ -208,7 +208,7 @@ def test_nothing_is_the_last_commit_against_the_working_tree(compared: Compare) 
         assert row(compared(*revisions), "setting")[:3] == ["train.epochs", "3", "4"]
 
 
-def test_settings_that_were_not_run_are_pointed_out(compared: Compare) -> None:
+def test_settings_that_were_not_run_are_noted(compared: Compare) -> None:
     made = Experiments()
     made.commit("A")
     put("params.yaml", {**made.settings, "seed": 7})
@@ -248,7 +248,7 @@ def test_an_experiment_of_dvc_is_known_by_its_name(compared: Compare) -> None:
         compare.run(["main", "bold-idea"])
 
 
-def test_a_renamed_metric_is_pointed_out_and_not_joined(compared: Compare) -> None:
+def test_a_renamed_metric_is_noted_and_not_joined(compared: Compare) -> None:
     made = Experiments()
     made.extra = {"top_5": 0.9}
     made.commit("A")
@@ -395,7 +395,7 @@ def test_a_condition_that_cannot_be_judged_is_an_error(condition: str, problem: 
         compare.run(["main~1", "main"], fail_if=[condition])
 
 
-def test_without_git_or_commits_or_a_revision_or_metrics_one_line_says_so() -> None:
+def test_without_git_or_commits_or_a_revision_or_metrics_there_is_one_line() -> None:
     with pytest.raises(UserError, match=r"not a git repository.*; run this at the top of a clone"):
         compare.run()
     git("init", "--quiet", "--initial-branch", "main")
@@ -412,7 +412,7 @@ def test_without_git_or_commits_or_a_revision_or_metrics_one_line_says_so() -> N
         compare.run(["main"])
 
 
-def test_a_shallow_clone_compares_what_it_has_and_says_how_to_get_the_rest(
+def test_a_shallow_clone_compares_what_it_has_and_names_the_way_to_the_rest(
     compared: Compare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ten_commits()
@@ -462,7 +462,7 @@ def test_what_a_partial_clone_lacks_is_named_and_left_out(
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can give a folder away")
-def test_a_repository_of_another_user_comes_with_the_command_that_trusts_it() -> None:
+def test_a_repository_of_another_user_is_an_error_with_the_command_that_trusts_it() -> None:
     Experiments().commit("A")
     for path in (Path(), Path(".git")):
         os.chown(path, 12345, 12345)
@@ -621,6 +621,18 @@ def test_a_single_network_is_judged_by_the_spread_of_the_group_on_the_other_side
     assert accuracy[3].startswith("within noise")
 
 
+def test_the_same_seed_twice_counts_once(compared: Compare) -> None:
+    made = Tables()
+    made.settings["train"]["base-1"]["seed"] = 0
+    made.wrong["base-1"] = made.wrong["base"]
+    made.commit("A")
+    made.improve()
+    made.commit("B")
+    accuracy = json.loads(compared("main~1", "main", json=True))["metrics"]["base.test.accuracy"]
+    assert accuracy["networks"] == [2, 2]
+    assert "note: base-1: has the seed of base" in compared("main~1", "main")
+
+
 def test_an_incomplete_group_has_no_mean(compared: Compare) -> None:
     made = Tables()
     made.commit("A")
@@ -649,7 +661,7 @@ def test_commits_before_the_tables_are_compared_by_their_files_names(compared: C
     made.wrong = {"base": [*range(40)], "finetuned": [*range(30)]}
     made.write()
     put(f"{METRICS}/scratch.json", {"epochs": 3, "test": {"accuracy": 0.5, "loss": 1.0}})
-    made.commit("Two networks and a guest", write=False)
+    made.commit("Two networks, and a third in the file of the second", write=False)
     made.settings = {
         "seed": 0,
         "recipes": {"full": {"epochs": 3}},
@@ -665,9 +677,25 @@ def test_commits_before_the_tables_are_compared_by_their_files_names(compared: C
     printed = compared("main~1", "main")
     assert row(printed, "base.test.accuracy")[-1] == "within noise (p = 1)"
     assert row(printed, "scratch.test.accuracy") == ["50.00 %", "75.00 %", "+25.00 points", "–"]
-    assert re.search(r"recipes\.full\.epochs +– +3", printed)
+    assert re.search(r"recipes\.full +– +epochs: 3\n", printed)
+    assert re.search(r"train\.base +– +data: fashion, recipe: full\n", printed)
     assert re.search(r"train\.epochs +3 +–", printed)
+    assert re.search(r"train\.optimizer +name: sgd, learning_rate: 0\.2 +–", printed)
     assert re.search(r"data/raw/base\.tar +aaaaaaaa +–", printed)
+
+
+def test_a_row_that_one_revision_lacks_is_one_line_and_one_that_both_have_is_a_line_a_setting(
+    compared: Compare,
+) -> None:
+    made = Tables()
+    made.commit("A")
+    made.settings["recipes"]["slow"] = {"epochs": 30, "optimizer": {"name": "adamw"}}
+    made.settings["recipes"]["full"]["augment"] = {"shift": 2}
+    made.commit("B")
+    printed = compared("main~1", "main")
+    assert re.search(r"recipes\.slow +– +epochs: 30, optimizer\.name: adamw\n", printed)
+    assert re.search(r"recipes\.full\.augment\.shift +– +2\n", printed)
+    assert printed.count("recipes.") == 2
 
 
 @pytest.mark.parametrize(

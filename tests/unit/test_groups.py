@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from intaglio.params.groups import groups
+from intaglio.params.groups import groups, repeats
 
 BASE = {"data": "fashion", "model": "small", "recipe": "full"}
 TUNED = {"data": "digits", "recipe": "few_labels"}
@@ -96,3 +96,17 @@ def test_a_circle_of_starts_ends() -> None:
     finetune = {"a": {**TUNED, "start": "b"}, "b": {**TUNED, "start": "a"}, "c": {**TUNED, "start": "c"}}
     made = groups({"finetune": finetune})
     assert sorted(network for networks in made.values() for network in networks) == ["a", "b", "c"]
+
+
+def test_a_network_with_the_seeds_of_an_earlier_one_is_a_repeat_of_it() -> None:
+    tables = {
+        "seed": 0,
+        "train": {"base": BASE, "base-0": {**BASE, "seed": 0}, "base-1": {**BASE, "seed": 1}},
+        "finetune": {
+            "tuned": {**TUNED, "start": "base"},
+            "tuned-0": {**TUNED, "start": "base-0", "seed": None},
+            "tuned-1": {**TUNED, "start": "base-1"},
+        },
+    }
+    assert repeats(tables) == {"base-0": "base", "tuned-0": "tuned"}
+    assert repeats({}) == {}

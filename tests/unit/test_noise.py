@@ -1,4 +1,4 @@
-"""The verdicts on chance, held against simulated networks of which the truth is known."""
+"""The verdicts on chance, for simulated networks whose true accuracy is known."""
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,8 @@ def predictions(right: "np.typing.NDArray[np.bool_]") -> pd.DataFrame:
     return pd.DataFrame({"label": "a", "prediction": np.where(right, "a", "b")})
 
 
-def told_apart(gap: float, discordant: float, generator: np.random.Generator) -> float:
-    """The share of pairs called different, of networks that part on some images, with a true gap in accuracy."""
+def share_called_different(gap: float, discordant: float, generator: np.random.Generator) -> float:
+    """The share of pairs called different, of networks that differ on some images, with a true gap in accuracy."""
     only_there, only_here = (discordant - gap) / 2, (discordant + gap) / 2
     different = 0
     for _ in range(PAIRS):
@@ -30,14 +30,14 @@ def told_apart(gap: float, discordant: float, generator: np.random.Generator) ->
 
 
 def test_equally_good_networks_are_seldom_called_different() -> None:
-    share = told_apart(0.0, 0.07, np.random.default_rng(5))
+    share = share_called_different(0.0, 0.07, np.random.default_rng(5))
     # The exact test keeps below its level of 5 %: in the long run it is 4.5 % here.
     assert 0.01 <= share <= 0.08
 
 
 def test_a_gap_of_one_point_is_seen_on_ten_thousand_images() -> None:
     # In the long run it is 96.3 %, and with the mid-p variant, which does not keep to its level, 96.6 %.
-    assert told_apart(0.01, 0.07, np.random.default_rng(5)) >= 0.95
+    assert share_called_different(0.01, 0.07, np.random.default_rng(5)) >= 0.95
 
 
 def test_experiments_that_differ_in_nothing_are_seldom_called_different_by_their_seeds() -> None:
@@ -68,7 +68,7 @@ def test_the_means_of_several_networks_are_compared_image_by_image() -> None:
     assert compare_means(there, [table.assign(label="c") for table in good]) is None
 
 
-def test_the_exact_test_counts_only_images_on_which_the_networks_part() -> None:
+def test_the_exact_test_counts_only_images_on_which_the_networks_differ() -> None:
     there = pd.DataFrame({"label": list("aaaa"), "prediction": list("aabb")}, index=pd.Index(list("1234")))
     here = pd.DataFrame({"label": list("aaaa"), "prediction": list("bbba")}, index=pd.Index(list("4321")))
     paired = compare_paired(there, here)

@@ -32,6 +32,12 @@ CARD = Card(
     classes=("class 0", "class 1", "class 2"),
     set="digits",
 )
+CONFIGS: list[Model] = [
+    Speednet(name="speednet", widths=[4, 4, 8], whitening=True, pooling=2),
+    Speednet(name="speednet", widths=[4, 4, 8], whitening=True, pooling=3),
+    ArticleCNN(name="article_cnn", filters=4, hidden=8),
+    ArticleMLP(name="article_mlp", hidden=[8]),
+]
 PARAMS = """
 compute: {device: cpu, precision: auto, compile: never, deterministic: true, memory: 64, threads: 2}
 verify: {batch_sizes: [1, 7, 30], max_difference: 0.001, min_agreement: 1.0}
@@ -40,8 +46,7 @@ verify: {batch_sizes: [1, 7, 30], max_difference: 0.001, min_agreement: 1.0}
 
 def network(config: Model | None = None, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
-    small = Speednet(name="speednet", widths=[4, 4, 8], whitening=True, pooling=2)
-    net, _ = build(config or small, CARD.input.shape, 3)
+    net, _ = build(config or CONFIGS[0], CARD.input.shape, 3)
     return net.eval()
 
 
@@ -75,12 +80,7 @@ def test_two_exports_are_the_same_bytes(exported: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "config",
-    [
-        Speednet(name="speednet", widths=[4, 4, 8], whitening=True, pooling=2),
-        Speednet(name="speednet", widths=[4, 4, 8], whitening=True, pooling=3),
-        ArticleCNN(name="article_cnn", filters=4, hidden=8),
-        ArticleMLP(name="article_mlp", hidden=[8]),
-    ],
+    CONFIGS,
     ids=lambda config: config.name,
 )
 @pytest.mark.parametrize("opset", [18, 23])

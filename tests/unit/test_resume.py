@@ -38,15 +38,15 @@ def train(states: States, machine: Machine = CPU, **changes: Any) -> tuple[Run, 
     return run, network.state_dict()
 
 
-def look_until(count: int) -> Callable[[], None]:
+def fail_after(count: int) -> Callable[[], None]:
     """Fails at the call after `count`: the process dies there, before the state is saved."""
     left = iter(range(count))
 
-    def look() -> None:
+    def check() -> None:
         if next(left, None) is None:
             raise Interrupted
 
-    return look
+    return check
 
 
 @pytest.mark.parametrize("minutes", [1e-9, 1e9], ids=["a state each step", "a state each epoch"])
@@ -65,7 +65,7 @@ def test_a_run_that_died_continues_and_ends_in_the_same_bits(
 ) -> None:
     whole, expected = train(States(), **changes)
     with pytest.raises(Interrupted):
-        train(States(tmp_path, "this one", minutes, look_until(died)), **changes)
+        train(States(tmp_path, "this one", minutes, fail_after(died)), **changes)
     again = States(tmp_path, "this one", minutes)
     assert (again.newest("points") is None) == (died == 0)
     run, weights = train(again, **changes)
@@ -76,7 +76,7 @@ def test_a_run_that_died_continues_and_ends_in_the_same_bits(
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     whole, expected = train(States(tmp_path, "this one"))
-    run, weights = train(States(tmp_path, "this one", look=look_until(0)))
+    run, weights = train(States(tmp_path, "this one", check_unchanged=fail_after(0)))
     assert run == whole and all(torch.equal(weights[name], expected[name]) for name in expected)
 
 
@@ -86,7 +86,7 @@ def test_a_damaged_state_is_renamed_and_the_one_before_is_used(
 ) -> None:
     whole, _ = train(States())
     with pytest.raises(Interrupted):
-        train(States(tmp_path, look=look_until(3)))
+        train(States(tmp_path, check_unchanged=fail_after(3)))
     newest = tmp_path / "points.pt"
     newest.write_bytes(damage(newest.read_bytes()))
     state = States(tmp_path).newest("points")
@@ -111,14 +111,14 @@ def test_a_state_with_code_in_it_is_renamed_and_not_run(tmp_path: Path) -> None:
 
 def test_no_run_continues_from_another_machines_state(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(Interrupted):
-        train(States(tmp_path, "that one", look=look_until(3)))
+        train(States(tmp_path, "that one", check_unchanged=fail_after(3)))
     assert States(tmp_path, "this one").newest("points") is None
     assert "that one" in caplog.text
 
 
 def test_a_full_disk_is_an_error_and_what_was_saved_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Interrupted):
-        train(States(tmp_path, look=look_until(2)))
+        train(States(tmp_path, check_unchanged=fail_after(2)))
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")

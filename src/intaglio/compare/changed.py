@@ -1,7 +1,7 @@
 """What differs between revisions in what goes into a run: settings, data, and the code of the steps."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from intaglio.history.snapshot import CODE, LOCK, PARAMS, Snapshot, SnapshotRead
 
 MISSING = "–"
 SHORT_HASH = 8
+LONGEST_VALUE = 40
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,8 @@ def changed_between(there: Snapshot, here: Snapshot, reader: SnapshotReader) -> 
     """What differs between two revisions, in words."""
     texts = []
     if there.files.get(PARAMS) != here.files.get(PARAMS):
-        before = reader.parse(there, PARAMS, read_settings) or {}
-        now = reader.parse(here, PARAMS, read_settings) or {}
-        if settings := changes(before, now, _text):
+        before, now = _with_whole_rows([reader.parse(side, PARAMS, read_settings) or {} for side in (there, here)])
+        if settings := changes(before, now, lambda value: shortened(_text(value))):
             texts.append(f"settings: {settings}")
     if there.files.get(LOCK) != here.files.get(LOCK):
         hashes_before = reader.parse(there, LOCK, read_data) or {}
@@ -63,8 +63,13 @@ def outdated(snapshot: Snapshot, reader: SnapshotReader) -> list[str]:
     return [stage for stage, used in runs.items() if any(settings.get(key) != value for key, value in used.items())]
 
 
+def shortened(value: str) -> str:
+    """A value that leaves room for the others."""
+    return value if len(value) <= LONGEST_VALUE else f"{value[: LONGEST_VALUE - 1]}…"
+
+
 def _settings(snapshots: Sequence[Snapshot], reader: SnapshotReader) -> Iterator[Changed]:
-    settings = [reader.parse(snapshot, PARAMS, read_settings) or {} for snapshot in snapshots]
+    settings = _with_whole_rows([reader.parse(snapshot, PARAMS, read_settings) or {} for snapshot in snapshots])
     for name in dict.fromkeys(key for values in settings for key in values):
         shown = [_text(values[name]) if name in values else MISSING for values in settings]
         if len(set(shown)) > 1:
@@ -91,9 +96,45 @@ def _code(snapshots: Sequence[Snapshot], reader: SnapshotReader) -> Iterator[Cha
             yield Changed("code", _step(path), shown, detail)
 
 
+def _with_whole_rows(settings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The settings of several revisions, where a row that some of them lack is one setting and not twenty.
+
+    A row is all below the first two parts of a key: `recipes.full`. A row that also differs between
+    the revisions that have it stays as it is.
+    """
+    rows = [_rows(each) for each in settings]
+    whole = {
+        name
+        for name in {name for each in rows for name in each}
+        if any(name not in each for each in rows)
+        and len({json.dumps(each[name], sort_keys=True) for each in rows if name in each}) == 1
+    }
+    return [
+        {key: value for key, value in each.items() if _row(key) not in whole}
+        | {name: row for name, row in of_each.items() if name in whole}
+        for each, of_each in zip(settings, rows, strict=True)
+    ]
+
+
+def _rows(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The settings below each row, by the rest of their keys."""
+    rows: dict[str, dict[str, Any]] = {}
+    for key, value in settings.items():
+        row = _row(key)
+        if key != row:
+            rows.setdefault(row, {})[key.removeprefix(f"{row}.")] = value
+    return rows
+
+
+def _row(key: str) -> str:
+    return ".".join(key.split(".")[:2])
+
+
 def _step(path: str) -> str:
     return path.removeprefix(f"{CODE}/").removesuffix(".json")
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, dict) and value:
+        return ", ".join(f"{key}: {_text(inside)}" for key, inside in value.items())
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from intaglio.compare.columns import Column
 from intaglio.compare.measures import is_headline
-from intaglio.history.files import PREDICTIONS, network_of, read_epochs, read_groups, read_numbers
+from intaglio.history.files import PREDICTIONS, network_of, read_epochs, read_groups, read_numbers, read_repeats
 from intaglio.history.snapshot import METRICS, PARAMS, Snapshot, SnapshotReader
 
 # Tables that `evaluate` writes beside the tables of epochs.
@@ -27,7 +27,7 @@ class Measured:
     Attributes:
         values: every number of every network, metric x name of the revision; NaN where there is none.
         means: the same by group, as means over the group's networks. A network without siblings is a group.
-        groups: the networks of each group, by the revision's name.
+        groups: the networks of each group, by the revision's name; those with the same seeds as another are left out.
         epochs: every epoch's numbers, with the columns revision, run and epoch.
     """
 
@@ -123,10 +123,16 @@ def deviation(samples: Sequence[float]) -> float:
 def _groups(snapshot: Snapshot, numbers: Mapping[str, float], reader: SnapshotReader) -> dict[str, tuple[str, ...]]:
     """The networks of each group; those that params.yaml has no row for are groups of their own."""
     measured = dict.fromkeys(metric.split(".", 1)[0] for metric in numbers)
-    listed = reader.parse(snapshot, PARAMS, read_groups) or {}
-    groups = {name: networks for name, networks in listed.items() if any(each in measured for each in networks)}
+    repeated = reader.parse(snapshot, PARAMS, read_repeats) or {}
+    groups = {}
+    for name, networks in (reader.parse(snapshot, PARAMS, read_groups) or {}).items():
+        if any(network in measured for network in networks):
+            groups[name] = tuple(network for network in networks if network not in repeated)
+    for network, other in repeated.items():
+        reader.problem(f"{network}: has the seed of {other} and no other difference, so its group counts one", snapshot)
     grouped = {network for networks in groups.values() for network in networks}
-    return {**groups, **{network: (network,) for network in measured if network not in grouped}}
+    alone = {network: (network,) for network in measured if network not in grouped | repeated.keys()}
+    return {**groups, **alone}
 
 
 def _means(numbers: Mapping[str, float], groups: Mapping[str, tuple[str, ...]]) -> dict[str, float]:
@@ -134,8 +140,8 @@ def _means(numbers: Mapping[str, float], groups: Mapping[str, tuple[str, ...]]) 
     means: dict[str, float] = {}
     for metric in numbers:
         network, _, key = metric.partition(".")
-        group = group_of[network]
-        if f"{group}.{key}" not in means:
+        group = group_of.get(network)
+        if group is not None and f"{group}.{key}" not in means:
             means[f"{group}.{key}"] = mean([numbers.get(f"{each}.{key}", math.nan) for each in groups[group]])
     return means
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from tabulate import tabulate
 
+from intaglio.compare.changed import shortened
 from intaglio.compare.comparison import Comparison, Row
 from intaglio.compare.measures import change_text, is_detail, is_headline, unit, value_text
 from intaglio.compare.verdicts import ACCURACY, Verdict, methods, p_text
 
 # A longer history shows its start and its newest part; the page, CSV and JSON have all of it.
 LONGEST_HISTORY = 20
-LONGEST_VALUE = 40
 
 
 @dataclass(frozen=True)
@@ -127,14 +127,9 @@ def _history(comparison: Comparison, style: Style) -> str:
 
 def _changed(comparison: Comparison, style: Style) -> list[list[str]]:
     return [
-        [each.kind, style.name(each.name), *(style.name(_short(value)) for value in each.values)]
+        [each.kind, style.name(each.name), *(style.name(shortened(value)) for value in each.values)]
         for each in comparison.changed
     ]
-
-
-def _short(value: str) -> str:
-    """A value that leaves room for the others."""
-    return value if len(value) <= LONGEST_VALUE else f"{value[: LONGEST_VALUE - 1]}…"
 
 
 def _metrics(rows: Sequence[Row], titles: Sequence[str], style: Style) -> str:

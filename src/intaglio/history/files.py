@@ -14,7 +14,7 @@ import yaml
 
 from intaglio.errors import UserError
 from intaglio.history.differences import DEEPEST, bounded, flat, read_object
-from intaglio.params.groups import groups
+from intaglio.params.groups import groups, repeats
 
 DATA = "data/"
 PREPARED = "data/prepared/"
@@ -79,6 +79,15 @@ def read_groups(content: bytes, name: str) -> dict[str, tuple[str, ...]]:
         UserError: the content is not a YAML mapping.
     """
     return groups(_yaml(content, name))
+
+
+def read_repeats(content: bytes, name: str) -> dict[str, str]:
+    """The networks in params.yaml that have the row and the seeds of another, which is given with them.
+
+    Raises:
+        UserError: the content is not a YAML mapping.
+    """
+    return repeats(_yaml(content, name))
 
 
 def read_data(content: bytes, name: str) -> dict[str, str]:

@@ -27,18 +27,15 @@ def build(config: Model, shape: tuple[int, int, int], classes: int) -> tuple[nn.
             f"{config.name} needs images of {least} pixels or more, these have {shape[1]}×{shape[2]}; choose "
             f"article_mlp or other data",
         )
-    network = _network(config, shape, classes)
-    return network, network.parts
-
-
-def _network(config: Model, shape: tuple[int, int, int], classes: int) -> Network:
+    network: Network
     match config:
         case Speednet():
-            return speednet(config, shape, classes)
+            network = speednet(config, shape, classes)
         case ArticleCNN():
-            return article_cnn(config, shape, classes)
+            network = article_cnn(config, shape, classes)
         case ArticleMLP():
-            return article_mlp(config, shape, classes)
+            network = article_mlp(config, shape, classes)
+    return network, network.parts
 
 
 def check_size(config: Model, built_for: tuple[int, int], size: tuple[int, int], resolution: Sequence[float]) -> None:

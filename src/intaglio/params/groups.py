@@ -26,7 +26,7 @@ def groups(tables: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     rows = _rows(tables)
     siblings: dict[str, list[str]] = {}
     for network in rows:
-        siblings.setdefault(_identity(network, rows, frozenset()), []).append(network)
+        siblings.setdefault(_identity(network, rows), []).append(network)
     wanted = [_common_name(networks) for networks in siblings.values()]
     uses = Counter(wanted)
     named = {}
@@ -34,6 +34,27 @@ def groups(tables: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         free = name and uses[name] == 1 and (name in networks or name not in rows)
         named[name if free else networks[0]] = tuple(networks)
     return named
+
+
+def repeats(tables: Mapping[str, Any]) -> dict[str, str]:
+    """The networks with the same row and the same seeds as an earlier one, which is given with them.
+
+    They are the same run twice, and so no evidence of how far results spread between seeds.
+
+    Args:
+        tables: as for `groups`.
+    """
+    rows = _rows(tables)
+    first: dict[str, str] = {}
+    # A key of its own, since `seed` itself is left out of what is compared.
+    seeded = {
+        network: (table, {**row, "effective seed": tables.get("seed") if row.get("seed") is None else row["seed"]})
+        for network, (table, row) in rows.items()
+    }
+    identities = {network: _identity(network, seeded) for network in rows}
+    for network, identity in identities.items():
+        first.setdefault(identity, network)
+    return {network: first[identity] for network, identity in identities.items() if first[identity] != network}
 
 
 def _rows(tables: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
@@ -47,7 +68,7 @@ def _rows(tables: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
     return rows
 
 
-def _identity(network: str, rows: Mapping[str, tuple[str, dict[str, Any]]], above: frozenset[str]) -> str:
+def _identity(network: str, rows: Mapping[str, tuple[str, dict[str, Any]]], above: frozenset[str] = frozenset()) -> str:
     """All that a network is made from but the seeds, as text; `above` are the networks that start from it."""
     if network not in rows or network in above:
         # Published weights, or a circle, which the reader of the steps rejects.

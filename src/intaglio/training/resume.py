@@ -27,13 +27,13 @@ class States:
         machine: what equal bits depend on besides the code and the settings. No run continues from another machine's
             state, because its result would then depend on where it was interrupted.
         minutes: between two states within an epoch.
-        look: called before a state is saved; raises when what the run depends on has changed.
+        check_unchanged: called before a state is saved; raises when what the run depends on has changed.
     """
 
     folder: Path | None = None
     machine: str = ""
     minutes: float = float("inf")
-    look: Callable[[], None] = lambda: None
+    check_unchanged: Callable[[], None] = lambda: None
     last: float = field(default_factory=time.monotonic, init=False)
 
     @property
@@ -47,7 +47,7 @@ class States:
         Raises:
             UserError: what the run depends on has changed, or the disk is full.
         """
-        self.look()
+        self.check_unchanged()
         if self.folder is None:
             return
         content = io.BytesIO()
