@@ -11,7 +11,7 @@ from intaglio.errors import UserError
 from intaglio.results.confusion import Confusion, write_confusion
 from intaglio.results.epochs import COLUMNS, Epoch, write_epochs
 from intaglio.results.evaluation import EvaluationRecord, Interval, Score
-from intaglio.results.inputs import Input, Recorded
+from intaglio.results.inputs import Input
 from intaglio.results.parity import ParityRecord
 from intaglio.results.predictions import Prediction, write_predictions
 from intaglio.results.records import Record, read_record, write_record
@@ -100,10 +100,3 @@ def test_a_training_record_has_the_last_epoch_and_the_first_of_the_best() -> Non
     record = training_record(rows, kept_epoch=3, deterministic=True, **facts)
     assert (record.epochs, record.best.epoch, record.best.validation_accuracy) == (3, 2, 0.9)
     assert record.final.train_loss == EPOCH.train_loss
-
-
-def test_a_file_of_another_revision_is_named_with_another_way_to_fix_it() -> None:
-    with pytest.raises(UserError, match=r"base\.parity\.json at main~1: agreement: .*another revision"):
-        read_record(
-            Recorded(b'{"agreement": 2, "fingerprint": "", "images": 1}', "base.parity.json at main~1"), ParityRecord
-        )

@@ -109,6 +109,10 @@ class NetworkRecord(Record):
             raise ValueError("predictions: a label or a prediction is not a class of the data")
         if not isinstance(self.settings.get(f"{self.table}.{self.name}"), dict):
             raise ValueError(f"settings: {self.table}.{self.name} is missing")
+        evaluate = self.settings.get("evaluate")
+        bins = evaluate.get("calibration_bins") if isinstance(evaluate, dict) else None
+        if not isinstance(bins, int) or not isinstance(self.settings.get("seed"), int):
+            raise ValueError("settings: evaluate.calibration_bins or seed is missing")
         return self
 
     @property

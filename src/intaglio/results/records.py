@@ -6,7 +6,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from intaglio.files import write_json
-from intaglio.results.inputs import Source
+from intaglio.results.inputs import Input
 
 
 class Record(BaseModel):
@@ -23,7 +23,7 @@ def write_record(path: Path, record: Record) -> None:
     write_json(path, record.model_dump(mode="json", exclude_none=True))
 
 
-def read_record(source: Source, kind: type[Kind]) -> Kind:
+def read_record(source: Input, kind: type[Kind]) -> Kind:
     """Read a JSON file as `kind`.
 
     Raises:

@@ -9,14 +9,14 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from intaglio.results.inputs import Source
+from intaglio.results.inputs import Input
 from intaglio.results.network import Sample, Samples
 
 Picture = Callable[[int], npt.NDArray[np.uint8]]  # by position in the test split, H×W×C, C 1 or 3
 
 
 def match(
-    source: Source,
+    source: Input,
     predictions: pd.DataFrame,
     rows: npt.NDArray[np.int64],
     labels: npt.NDArray[np.int64],

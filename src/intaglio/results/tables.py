@@ -10,12 +10,12 @@ import pandas as pd
 
 from intaglio.results.confusion import CORNER, Confusion
 from intaglio.results.epochs import Epoch
-from intaglio.results.inputs import Source
+from intaglio.results.inputs import Input
 from intaglio.results.measure import AnyNumber, Measure
 from intaglio.results.predictions import Prediction
 
 
-def read_epochs(source: Source) -> pd.DataFrame:
+def read_epochs(source: Input) -> pd.DataFrame:
     """One training run: a row an epoch, with the columns of `Epoch`.
 
     Raises:
@@ -26,7 +26,7 @@ def read_epochs(source: Source) -> pd.DataFrame:
     return table
 
 
-def read_predictions(source: Source) -> pd.DataFrame:
+def read_predictions(source: Input) -> pd.DataFrame:
     """The test images' predictions, with the columns of `Prediction`.
 
     Raises:
@@ -37,7 +37,7 @@ def read_predictions(source: Source) -> pd.DataFrame:
     return table
 
 
-def read_confusion(source: Source) -> Confusion:
+def read_confusion(source: Input) -> Confusion:
     """A confusion matrix with its class names.
 
     Raises:
@@ -55,7 +55,7 @@ def read_confusion(source: Source) -> Confusion:
     return Confusion(classes, np.column_stack(counts).astype(np.int64))
 
 
-def _read_rows(source: Source, kind: type) -> pd.DataFrame:
+def _read_rows(source: Input, kind: type) -> pd.DataFrame:
     """A table whose columns are the fields of the dataclass `kind`: int64, float64 or text."""
     types = get_type_hints(kind, include_extras=True)
     table = _read(source)
@@ -64,7 +64,7 @@ def _read_rows(source: Source, kind: type) -> pd.DataFrame:
     return table.assign(**{name: _column(source, table[name], name, annotation) for name, annotation in types.items()})
 
 
-def _column(source: Source, cells: "pd.Series[str]", name: str, annotation: Any) -> "pd.Series[Any]":
+def _column(source: Input, cells: "pd.Series[str]", name: str, annotation: Any) -> "pd.Series[Any]":
     kind = getattr(annotation, "__origin__", annotation)
     if kind is str:
         return cells
@@ -77,7 +77,7 @@ def _column(source: Source, cells: "pd.Series[str]", name: str, annotation: Any)
     return values
 
 
-def _read(source: Source) -> pd.DataFrame:
+def _read(source: Input) -> pd.DataFrame:
     """All cells as text: pandas' own reader would shift or drop cells of a malformed row, and read class NA as none."""
     try:
         header, *rows = csv.reader(io.StringIO(source.text(), newline=""), strict=True)
@@ -91,21 +91,21 @@ def _read(source: Source) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=pd.Index(header), dtype=str)
 
 
-def _expect(source: Source, holds: npt.ArrayLike, problem: str) -> None:
+def _expect(source: Input, holds: npt.ArrayLike, problem: str) -> None:
     """Raise an error that names the first row for which `holds` (N booleans) is false."""
     wrong = np.flatnonzero(~np.asarray(holds, dtype=bool))
     if len(wrong):
         raise source.error(f"line {wrong[0] + 2}: {problem}")
 
 
-def _numbers(source: Source, cells: "pd.Series[str]", column: str, *, finite: bool = True) -> "pd.Series[float]":
+def _numbers(source: Input, cells: "pd.Series[str]", column: str, *, finite: bool = True) -> "pd.Series[float]":
     values = pd.to_numeric(cells, errors="coerce").astype(np.float64)
     fits = np.isfinite(values) if finite else values.notna() | (cells == "nan")
     _expect(source, fits, f"{column}: is not a {'finite ' if finite else ''}number")
     return values
 
 
-def _whole(source: Source, cells: "pd.Series[str]", column: str) -> "pd.Series[int]":
+def _whole(source: Input, cells: "pd.Series[str]", column: str) -> "pd.Series[int]":
     values = _numbers(source, cells, column)
     _expect(source, (values >= 0) & (values % 1 == 0), f"{column}: is not a whole number")
     return values.astype(np.int64)
