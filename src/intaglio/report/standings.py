@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from intaglio.history.noise import LEVEL, compare_means, compare_paired, compare_seeds
-from intaglio.params.groups import groups
+from intaglio.params.groups import groups, repeats
 from intaglio.report.networks import Network, tables
 
 
@@ -68,10 +68,14 @@ def standings(networks: Sequence[Network]) -> list[Standing]:
     """The networks by data set, in the order in which the sets come up; a set is known by its name and classes."""
     by_name = {network.name: network for network in networks}
     sets: dict[tuple[str, ...], list[Entry]] = {}
-    for group, names in groups(tables(networks)).items():
-        entry = Entry(group, tuple(by_name[name] for name in names))
+    rows = tables(networks)
+    copies = repeats({**rows, "seed": networks[0].record.settings["seed"]})
+    for group, names in groups(rows).items():
+        entry = Entry(group, tuple(by_name[name] for name in names if name not in copies))
+        # The same run again says nothing about the spread between seeds, so it stands for itself.
+        again = [Entry(name, (by_name[name],)) for name in names if name in copies]
         data = entry.networks[0].record.data
-        sets.setdefault((data.set, *data.classes), []).append(entry)
+        sets.setdefault((data.set, *data.classes), []).extend([entry, *again])
     place = {network.name: number for number, network in enumerate(networks)}
     made = [Standing(name, _ranked(entries)) for (name, *_), entries in sets.items()]
     return sorted(made, key=lambda standing: min(place[network.name] for network in standing.networks))
