@@ -20,24 +20,25 @@ def test_the_walk_through_does_what_it_says(finished: Project, tmp_path: Path) -
     finished.run("git", "init", "--quiet", "--bare", str(tmp_path / "origin.git"))
     finished.run("git", "remote", "add", "origin", "../origin.git")
 
-    here, said = finished, {}
+    here = finished
+    printed = {}
     for command in commands(PAGE):
         if command.startswith("cd "):
             place = (here.root / command.removeprefix("cd ")).resolve()
             here = Project(place, place)
             here.environment = {**finished.environment, "PYTHONPATH": str(place / "src")}
         else:
-            said[command] = here.run("bash", "-euo", "pipefail", "-c", command).stdout
+            printed[command] = here.run("bash", "-euo", "pipefail", "-c", command).stdout
 
-    assert said["intaglio compare"].count("finetune.old_layers_rate") == 1
-    assert "within noise (p = 1)" in said["intaglio compare main HEAD"]
-    assert said["intaglio compare main HEAD --md"].startswith("### HEAD against main\n")
-    assert "2 seeds" in said["intaglio compare main HEAD second-seed"]
+    assert printed["intaglio compare"].count("finetune.finetuned.old_layers_rate") == 1
+    assert "within noise (p = 1)" in printed["intaglio compare main HEAD"]
+    assert printed["intaglio compare main HEAD --md"].startswith("### HEAD against main\n")
+    assert "2 seeds" in printed["intaglio compare main HEAD second-seed"]
     assert (finished.root / "logs/compare.html").is_file()
 
-    assert re.search(r"finetune\.old_layers_rate +0\.7 +0\.9", said["dvc params diff main"])
-    assert "results/metrics/finetuned.json" in said["dvc metrics diff main --precision 8"]
-    shown = next(text for command, text in said.items() if command.startswith("dvc exp show"))
+    assert re.search(r"finetune\.finetuned\.old_layers_rate +0\.7 +0\.9", printed["dvc params diff main"])
+    assert "results/metrics/finetuned.json" in printed["dvc metrics diff main --precision 8"]
+    shown = next(text for command, text in printed.items() if command.startswith("dvc exp show"))
     assert "second-seed" in shown and "accuracy" in shown
     for path in ("dvc_plots/index.html", "report.zip"):
         assert (finished.root / path).is_file()
@@ -45,6 +46,6 @@ def test_the_walk_through_does_what_it_says(finished: Project, tmp_path: Path) -
     # The colleague has the same files, and nothing to do.
     assert here.root == tmp_path / "colleague"
     assert here.bytes_of("data", "results") == finished.bytes_of("data", "results")
-    assert "Nothing to be done" in said["snakemake --cores 4"]
-    assert "Running stage" not in said["dvc repro"]
+    assert "Nothing to be done" in printed["snakemake --cores 4"]
+    assert "Running stage" not in printed["dvc repro"]
     assert here.run("git", "status", "--porcelain").stdout == ""

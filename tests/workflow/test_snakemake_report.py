@@ -30,16 +30,13 @@ def report(finished_once: Project, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def test_the_report_has_a_category_for_each_part_of_the_chain(report: Report) -> None:
     categories, _ = report
+    networks = ("base", "finetuned", "scratch")
     assert categories == {
-        "Training": [f"results/metrics/{run}.csv" for run in ("base", "finetuned", "scratch")],
-        "Test": [
-            f"results/metrics/{model}.{kind}"
-            for model in ("base", "finetuned")
-            for kind in ("confusion.csv", "test.json")
-        ],
+        "Training": [f"results/metrics/{name}.csv" for name in networks],
+        "Test": [f"results/metrics/{name}.{kind}" for name in networks for kind in ("confusion.csv", "test.json")],
         "ONNX": [
-            *(f"results/graphs/{model}.svg" for model in ("base", "finetuned")),
-            *(f"results/metrics/{model}.parity.json" for model in ("base", "finetuned")),
+            *(f"results/graphs/{name}.svg" for name in networks),
+            *(f"results/metrics/{name}.parity.json" for name in networks),
         ],
         "Report": ["results/report/index.html", "results/report/summary.md"],
     }
@@ -48,13 +45,13 @@ def test_the_report_has_a_category_for_each_part_of_the_chain(report: Report) ->
 def test_each_caption_names_the_settings_that_were_used(report: Report) -> None:
     _, captions = report
     for path, parts in {
-        "results/metrics/base.csv": ("speednet, on fashion_mnist", "3 epochs, batches of 30 images", "rate 0.2"),
-        "results/metrics/scratch.csv": ("digits (5 images a class)", "2 epochs, batches of 10 images", "seed 0"),
+        "results/metrics/base.csv": ("fashion_mnist (all images", "speednet", "3 epochs, batches of 30 images", "rate 0.2"),
+        "results/metrics/scratch.csv": ("digits (5 images", "random weights", "2 epochs, batches of 10 images", "seed 0"),
         "results/metrics/base.test.json": ("<em>base</em> on the test split of fashion_mnist (official)", "15 bins"),
         "results/metrics/finetuned.confusion.csv": ("<em>finetuned</em> on the test split of digits (0.3)",),
         "results/metrics/finetuned.parity.json": ("operator set 20", "1, 7, 256 at a time", "0.001 at most"),
         "results/graphs/base.svg": ("<em>base</em>", "pictures: on", "intaglio view base"),
-        "results/report/index.html": ("speednet on fashion_mnist", "seed 0", "24 sample images"),
+        "results/metrics/finetuned.csv": ("<em>base</em>", "0.7 times"),
     }.items():
         for part in parts:
             assert part in captions[path], captions[path]
