@@ -39,19 +39,21 @@ def test_a_network_is_shown_by_name_or_by_path_until_ctrl_c(tmp_path: Path, netw
         with urllib.request.urlopen(f"{address}data/finetuned.onnx", timeout=30) as response:
             assert response.read() == model.read_bytes()
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert "Traceback" not in said and "error" not in said
+    assert "Traceback" not in errors and "error" not in errors
 
 
 def test_a_network_that_is_not_made_yet_comes_with_the_command_that_makes_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"snakemake --cores 2 results/onnx/finetuned\.onnx"):
-        view.run("finetuned")
-    with pytest.raises(UserError, match=r"nets/mine\.onnx: no such file; give base, finetuned, or"):
+    (tmp_path / "params.yaml").write_text("train: {small: {}}\nfinetune: {tuned: {}}\n")
+    for network in ("small", "tuned"):
+        with pytest.raises(UserError, match=rf"snakemake --cores 2 results/onnx/{network}\.onnx"):
+            view.run(network)
+    with pytest.raises(UserError, match=r"nets/mine\.onnx: no such file"):
         view.run("nets/mine.onnx")
-    done = subprocess.run([*COMMAND, "base"], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run([*COMMAND, "tunde"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr.count("\n") == 1 and "snakemake --cores 2 results/onnx/base.onnx" in done.stderr
+    assert done.stderr.count("\n") == 1 and "did you mean tuned?" in done.stderr

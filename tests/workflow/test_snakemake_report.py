@@ -45,8 +45,18 @@ def test_the_report_has_a_category_for_each_part_of_the_chain(report: Report) ->
 def test_each_caption_names_the_settings_that_were_used(report: Report) -> None:
     _, captions = report
     for path, parts in {
-        "results/metrics/base.csv": ("fashion_mnist (all images", "speednet", "3 epochs, batches of 30 images", "rate 0.2"),
-        "results/metrics/scratch.csv": ("digits (5 images", "random weights", "2 epochs, batches of 10 images", "seed 0"),
+        "results/metrics/base.csv": (
+            "fashion_mnist (all images",
+            "speednet",
+            "3 epochs, batches of 30 images",
+            "rate 0.2",
+        ),
+        "results/metrics/scratch.csv": (
+            "digits (5 images",
+            "random weights",
+            "2 epochs, batches of 10 images",
+            "seed 0",
+        ),
         "results/metrics/base.test.json": ("<em>base</em> on the test split of fashion_mnist (official)", "15 bins"),
         "results/metrics/finetuned.confusion.csv": ("<em>finetuned</em> on the test split of digits (0.3)",),
         "results/metrics/finetuned.parity.json": ("operator set 20", "1, 7, 256 at a time", "0.001 at most"),

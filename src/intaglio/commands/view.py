@@ -27,11 +27,12 @@ def _model(network: str) -> Path:
     from intaglio.params.reader import Params
     from intaglio.params.rows import nearest, network_names
 
-    names = network_names(Params(PARAMS).values) if PARAMS.exists() else []
     exported = Path("results/onnx", f"{network}.onnx")
-    if network in names and not exported.is_file():
+    if exported.is_file():
+        return exported
+    names = network_names(Params(PARAMS).values) if PARAMS.exists() else []
+    if network in names:
         raise UserError(f"{exported}: not there; make it with `snakemake --cores 2 {exported}`")
-    given = exported if network in names else Path(network)
-    if not given.is_file():
-        raise UserError(f"{given}: no such file, and no network has this name; {nearest(network, names)}")
-    return given
+    if not Path(network).is_file():
+        raise UserError(f"{network}: no such file, and no network has this name; {nearest(network, names)}")
+    return Path(network)
