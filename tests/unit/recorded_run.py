@@ -27,8 +27,9 @@ class RecordedRun:
     """A working tree in the current directory."""
 
     def __init__(self) -> None:
-        for name in ("dvc.yaml", "params.yaml"):
-            shutil.copy(FIXTURE / name, name)
+        shutil.copy(FIXTURE / "params.yaml", "params.yaml")
+        # Under its own name DVC would take it for stages of this repository.
+        shutil.copy(FIXTURE / "dvc.yaml.txt", "dvc.yaml")
         self.stages = read_stages()
         for stage in self.stages.values():
             self.write(f"workflow/code/{stage.step}.json", CODE)
