@@ -28,7 +28,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(READY) ## run the whole workflow (CORES=4 jobs at a time at most)
-	snakemake --cores $(CORES)
+	snakemake --cores $(CORES) --quiet host rules reason
 
 test: $(READY) ## all checks, and the tests that take seconds
 	ruff check

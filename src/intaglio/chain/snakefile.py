@@ -16,6 +16,7 @@ from intaglio.chain.code_files import refresh
 from intaglio.chain.descriptions import remove_leftovers
 from intaglio.chain.dvc_lock import outputs_held
 from intaglio.chain.dvc_lockfile import set_damaged_aside
+from intaglio.chain.networks import check_networks
 from intaglio.chain.preflight import check_settings
 from intaglio.chain.run_cache import CHOICE as TAKE_FROM_CACHE
 from intaglio.chain.stages import PARAMS
@@ -50,6 +51,7 @@ def check_and_sync(workflow: Any, config: dict[str, Any]) -> Everything:
         require_own_package()
         if workflow.is_main_process and is_free():
             refresh(SOURCE, LOCK, CODE)
+            check_networks(Params(PARAMS), settings, CODE)
             remove_leftovers(settings)
             _sync(writes_lock=not (workflow.dryrun or inside_of_dvc()))
     except UserError as error:

@@ -21,6 +21,7 @@ class Entry:
     Attributes:
         originals: its files and where they are published.
         decoder: the function that reads their format.
+        shape: H×W×C of an image.
         classes: names in the order of the labels.
         flip: whether a mirrored image still shows the same class.
         official_test: whether the set's authors name its test images: those of the last files.
@@ -28,6 +29,7 @@ class Entry:
 
     originals: Originals
     decoder: Decoder
+    shape: tuple[int, int, int]
     classes: tuple[str, ...]
     flip: bool
     official_test: bool
@@ -60,6 +62,7 @@ class Entry:
 _ENTRIES = (
     Entry(
         decoder=decode.idx,
+        shape=(28, 28, 1),
         classes=(
             "T-shirt/top",
             "Trouser",
@@ -106,6 +109,7 @@ _ENTRIES = (
     ),
     Entry(
         decoder=decode.digits_csv,
+        shape=(8, 8, 1),
         classes=tuple("0123456789"),
         flip=False,
         official_test=False,
@@ -117,6 +121,7 @@ _ENTRIES = (
     ),
     Entry(
         decoder=decode.cifar,
+        shape=(32, 32, 3),
         classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
         flip=True,
         official_test=True,

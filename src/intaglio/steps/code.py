@@ -16,8 +16,11 @@ def run(
     """Write down what code each step runs."""
     from intaglio.chain.code_files import refresh
     from intaglio.chain.descriptions import remove_leftovers
+    from intaglio.chain.networks import check_networks
     from intaglio.chain.preflight import check_settings
+    from intaglio.params.reader import Params
 
     settings = check_settings(params)
     refresh(source, lock, output)
+    check_networks(Params(params), settings, output)
     remove_leftovers(settings)

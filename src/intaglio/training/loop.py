@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 from tqdm import tqdm
 
@@ -26,6 +27,8 @@ from intaglio.training.task import Task
 
 # Steps between two checks that the loss is finite: each check waits for the GPU.
 CHECK_EVERY = 25
+# Seconds between two lines within a long epoch, where there is no terminal for a bar.
+LINE_EVERY = 60.0
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,19 @@ def fit(
     changing |= {f"optimizer {number}": optimizer for number, optimizer in enumerate(chosen)}
     if average is not None:
         changing["average"] = average
+    precision = str(machine.dtype).removeprefix("torch.")
+    logger.info(
+        "%s: %d %s, %d steps of up to %d, %d epochs; %s, %s, %d threads",
+        name,
+        training.count,
+        task.unit,
+        steps,
+        recipe.batch_size,
+        recipe.epochs,
+        machine.device.type,
+        precision,
+        torch.get_num_threads(),
+    )
     state = states.newest(name)
     if state is not None:
         restore(changing, state)
@@ -172,9 +188,19 @@ def _stop_unless_finite(progress: Progress, recipe: Recipe, total: int) -> None:
 
 
 def _with_bar(batches: Iterator[Batch], done: int, count: int, text: str) -> Iterable[Batch]:
-    if not sys.stderr.isatty():
-        return batches
-    return tqdm(batches, text, count, initial=done, leave=False, unit="step")
+    """The batches, with a bar on a terminal, and elsewhere with a line from time to time."""
+    if sys.stderr.isatty():
+        return tqdm(batches, text, count, initial=done, leave=False, unit="step")
+    return _with_lines(batches, done, count, text)
+
+
+def _with_lines(batches: Iterator[Batch], done: int, count: int, text: str) -> Iterator[Batch]:
+    last = time.monotonic()
+    for number, batch in enumerate(batches, done + 1):
+        yield batch
+        if time.monotonic() - last >= LINE_EVERY:
+            logger.info("%s: step %d of %d", text, number, count)
+            last = time.monotonic()
 
 
 def _log(name: str, row: Epoch, epochs: int, speed: str) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from intaglio.errors import SettingError
+from intaglio.logs import logger
 from intaglio.params.compute import Compute
 
 # What mallopt(3) sets: constants of glibc's malloc.h.
@@ -58,6 +59,9 @@ def use(compute: Compute, seed: int) -> Machine:
     # cuBLAS is deterministic only with a fixed workspace, which has to be set before CUDA starts.
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     torch.set_num_threads(compute.threads)
+    cores = os.cpu_count() or compute.threads
+    if compute.threads > cores:
+        logger.warning("compute.threads: %d on a machine with %d cores, which is slower", compute.threads, cores)
     torch.use_deterministic_algorithms(compute.deterministic)
     # By default cuDNN rounds fp32 convolutions to TF32's 10 bits, unlike matrix products: fp32 has to mean fp32.
     torch.backends.cudnn.allow_tf32 = False
@@ -66,6 +70,15 @@ def use(compute: Compute, seed: int) -> Machine:
     _keep_freed_memory()
     device = _device(compute.device)
     return Machine(torch.device(device), DTYPES[_precision(compute.precision, device)], compute.compile)
+
+
+def check_machine(compute: Compute) -> None:
+    """Check that the machine has what the settings name.
+
+    Raises:
+        SettingError: the device or the precision is not available here.
+    """
+    _precision(compute.precision, _device(compute.device))
 
 
 def _keep_freed_memory() -> None:
