@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -137,6 +138,44 @@ def test_a_file_removed_while_snakemake_runs_does_not_lose_the_record_of_what_wa
     assert "train@base" not in finished.dvc_status()
     finished.snakemake()
     is_idle(finished)
+
+
+def test_a_copy_without_git_runs_and_leaves_both_tools_nothing_to_do(finished: Project) -> None:
+    finished.run("rm", "-rf", ".git")
+    finished.set(report__samples=3)
+    finished.snakemake()
+    is_idle(finished)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("finetune__finetuned__freeze", 9), ("recipes__full__augment__shift", 99), ("compute__device", "mps")],
+)
+def test_a_setting_that_a_step_would_find_wrong_costs_no_earlier_output(
+    finished: Project, key: str, value: int | str
+) -> None:
+    before = finished.bytes_of("data", "results", "workflow/code")
+    finished.set(**{key: value})
+    assert finished.run("snakemake", "--cores", "1", check=False).returncode != 0
+    assert finished.run("dvc", "repro", check=False).returncode != 0
+    assert finished.bytes_of("data", "results", "workflow/code") == before
+
+
+@pytest.mark.long
+def test_queued_experiments_run_the_code_of_their_own_folder(finished: Project) -> None:
+    finished.commit("A run")
+    finished.run("dvc", "exp", "run", "--queue", "--set-param", "recipes.full.label_smoothing=0.0,0.2")
+    finished.run("dvc", "queue", "start", "--jobs", "2")
+    for _ in range(240):
+        states = finished.run("dvc", "queue", "status").stdout
+        if "Queued" not in states and "Running" not in states:
+            break
+        time.sleep(1)
+    names = re.findall(r"\[(.*)\]", finished.run("dvc", "exp", "list").stdout)
+    assert len(names) == 2
+    compared = finished.run("intaglio", "compare", "HEAD", *names).stdout
+    assert "recipes.full.label_smoothing" in compared
+    assert "base.test.accuracy" in compared
 
 
 def test_a_wrong_setting_leaves_the_code_files_in_dvc(finished: Project) -> None:

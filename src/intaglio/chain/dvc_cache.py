@@ -1,13 +1,47 @@
 """DVC's cache: every output of a finished step, under its MD5."""
 
 import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from intaglio.errors import UserError
 from intaglio.files import replacing
 
 DVC = Path(".dvc")
+
+
+def read_config() -> Mapping[str, Any]:
+    """DVC's settings, by section.
+
+    Raises:
+        UserError: there are none, or they are broken.
+    """
+    # Here, because most commands do without it: it takes 0.2 s to import.
+    from dvc.config import Config, ConfigError
+
+    if not (DVC / "config").is_file():
+        raise UserError(f"{DVC}/config: not there; restore it (git checkout {DVC}), or make it anew (dvc init)")
+    try:
+        config: Mapping[str, Any] = Config(str(DVC.absolute()), validate=False)
+    except ConfigError as error:
+        raise UserError(f"{DVC}/config: {error}; fix it, or restore it from git") from error
+    return config
+
+
+def let_dvc_do_without_git() -> bool:
+    """Set DVC to work outside of git, where there is none; returns whether that was new.
+
+    A ZIP file of a repository, or a copy in a container, has no `.git`, and DVC would fail on it.
+    """
+    here = Path.cwd()
+    if any((folder / ".git").exists() for folder in (here, *here.parents)):
+        return False
+    if read_config().get("core", {}).get("no_scm"):
+        return False
+    subprocess.run(["dvc", "config", "--local", "core.no_scm", "true"], check=True, capture_output=True)
+    return True
 
 
 class Cache:
@@ -19,16 +53,7 @@ class Cache:
         Raises:
             UserError: there are no such settings, or they are broken.
         """
-        # Here, because most commands do without it: it takes 0.2 s to import.
-        from dvc.config import Config, ConfigError
-
-        if not (DVC / "config").is_file():
-            raise UserError(f"{DVC}/config: not there; restore it (git checkout {DVC}), or make it anew (dvc init)")
-        try:
-            config = Config(str(DVC.absolute()), validate=False)
-        except ConfigError as error:
-            raise UserError(f"{DVC}/config: {error}; fix it, or restore it from git") from error
-        self.folder = Path(str(config.get("cache", {}).get("dir") or DVC / "cache"))
+        self.folder = Path(str(read_config().get("cache", {}).get("dir") or DVC / "cache"))
 
     def path(self, md5: str) -> Path:
         """Where the content with this MD5 is, if the cache has it."""

@@ -25,7 +25,7 @@ def outputs_held() -> Iterator[None]:
     from dvc.rwlock import rwlock
 
     FOLDER.mkdir(parents=True, exist_ok=True)
-    _remove_if_damaged(FOLDER / "rwlock")
+    remove_damaged()
     # The code files, too: DVC deletes the outputs of its stage `code` before it runs it, and steps read them.
     paths = [*(path for stage in read_stages().values() for path in stage.outputs), *map(str, CODE.glob("*.json"))]
     outputs = [str(Path(path).absolute()) for path in paths]
@@ -37,8 +37,9 @@ def outputs_held() -> Iterator[None]:
         yield
 
 
-def _remove_if_damaged(path: Path) -> None:
-    """A kill while DVC writes the file leaves it empty, and every later command of DVC would fail."""
+def remove_damaged() -> None:
+    """Remove DVC's list of locks if a kill while it was written left it empty: every command of DVC would fail."""
+    path = FOLDER / "rwlock"
     try:
         json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

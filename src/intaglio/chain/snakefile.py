@@ -14,6 +14,7 @@ from snakemake.exceptions import WorkflowError
 from intaglio.chain.clone_lock import announce, claim, is_free
 from intaglio.chain.code_files import refresh
 from intaglio.chain.descriptions import remove_leftovers
+from intaglio.chain.dvc_cache import let_dvc_do_without_git
 from intaglio.chain.dvc_lock import outputs_held
 from intaglio.chain.dvc_lockfile import set_damaged_aside
 from intaglio.chain.networks import check_networks
@@ -62,6 +63,8 @@ def check_and_sync(workflow: Any, config: dict[str, Any]) -> Everything:
 
 def _sync(*, writes_lock: bool) -> None:
     """Bring both records in line with what is on disk, each with a line if there was anything to do."""
+    if let_dvc_do_without_git():
+        _print("there is no git repository here: DVC is set to do without (.dvc/config.local)")
     if aside := set_damaged_aside():
         _print(f"dvc.lock was damaged: it is {aside} now, and is written anew from the records of the runs")
     for path in correct_times():

@@ -18,6 +18,7 @@ from typing import Any
 
 from intaglio.chain.code_files import refresh
 from intaglio.chain.dvc_cache import Cache
+from intaglio.chain.dvc_lock import remove_damaged
 from intaglio.chain.dvc_lockfile import LOCK, read_lock
 from intaglio.chain.hashes import Hashes
 from intaglio.chain.run_cache import read_outputs
@@ -129,6 +130,7 @@ def update_dvc_lock() -> list[str]:
 
 def _commit(*stages: str) -> None:
     """Run `dvc commit`; wait while another process, such as an editor's extension, has DVC's lock."""
+    remove_damaged()
     for attempt in range(ATTEMPTS):
         done = subprocess.run(
             ["dvc", "commit", "--force", *stages],
