@@ -82,6 +82,7 @@ def test_a_result_of_a_run_that_was_killed_later_is_taken_from_the_cache(finishe
     assert "epoch 1/" not in finished.snakemake(TRAINED)
 
 
+@pytest.mark.long
 def test_a_result_that_came_with_a_pull_is_taken_from_the_cache(finished: Project, tmp_path: Path) -> None:
     finished.commit("A run")
     finished.run("dvc", "remote", "add", "--default", "storage", str(tmp_path / "storage"))
@@ -96,6 +97,7 @@ def test_a_result_that_came_with_a_pull_is_taken_from_the_cache(finished: Projec
     assert "epoch 1/" not in pulled.snakemake(TRAINED)
 
 
+@pytest.mark.long
 def test_both_tools_are_idle_after_the_lock_was_taken_back_or_removed(finished: Project) -> None:
     finished.commit("A run")
     finished.set(report__samples=3)
@@ -108,6 +110,7 @@ def test_both_tools_are_idle_after_the_lock_was_taken_back_or_removed(finished: 
     assert finished.dvc_status() == {}
 
 
+@pytest.mark.long
 def test_files_that_a_kill_left_empty_are_written_anew(finished: Project) -> None:
     (finished.root / "dvc.lock").write_text("")
     (finished.root / ".dvc/tmp/rwlock").write_text("")
@@ -119,6 +122,7 @@ def test_files_that_a_kill_left_empty_are_written_anew(finished: Project) -> Non
     is_idle(finished)
 
 
+@pytest.mark.long
 def test_times_in_the_future_are_set_right(finished: Project) -> None:
     ahead = time.time() + 3 * 24 * 3600
     os.utime(finished.root / TRAINED, (ahead, ahead))
@@ -127,6 +131,7 @@ def test_times_in_the_future_are_set_right(finished: Project) -> None:
     is_idle(finished)
 
 
+@pytest.mark.long
 def test_a_file_removed_while_snakemake_runs_does_not_lose_the_record_of_what_was_finished(finished: Project) -> None:
     finished.set(recipes__full__label_smoothing=0.2)
     running = start(finished, "snakemake", "--cores", "1")
@@ -140,6 +145,7 @@ def test_a_file_removed_while_snakemake_runs_does_not_lose_the_record_of_what_wa
     is_idle(finished)
 
 
+@pytest.mark.long
 def test_a_copy_without_git_runs_and_leaves_both_tools_nothing_to_do(finished: Project) -> None:
     finished.run("rm", "-rf", ".git")
     finished.set(report__samples=3)
@@ -185,6 +191,7 @@ def test_a_wrong_setting_leaves_the_code_files_in_dvc(finished: Project) -> None
     assert finished.bytes_of("workflow/code") == before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "written", ["{}", "[]", '{"params.yaml": "0123456789abcdef0123456789abcdef"}', '{"/tmp/x": "0"}']
 )

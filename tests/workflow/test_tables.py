@@ -45,6 +45,7 @@ def test_a_network_is_added_and_taken_away_with_nothing_else_run_and_its_files_l
     is_idle(finished)
 
 
+@pytest.mark.long
 def test_a_clone_of_a_run_with_a_network_taken_away_has_nothing_to_do(finished: Project, tmp_path: Any) -> None:
     finished.remove("train.scratch")
     finished.snakemake()
@@ -88,6 +89,7 @@ def test_rows_in_another_order_and_rows_that_no_network_uses_run_nothing(finishe
     assert finished.planned() == []
 
 
+@pytest.mark.long
 def test_two_networks_that_swap_names_are_both_made_anew(clone: Callable[..., Project]) -> None:
     project = clone(train__base={**FASHION, "seed": 1}, train__scratch=FASHION, finetune={})
     project.snakemake()
@@ -101,6 +103,7 @@ def test_two_networks_that_swap_names_are_both_made_anew(clone: Callable[..., Pr
     is_idle(project)
 
 
+@pytest.mark.long
 def test_one_set_and_one_network_are_a_whole_run(clone: Callable[..., Project]) -> None:
     project = clone(train__only=FASHION, finetune={})
     project.remove("train.base", "train.scratch", "data.digits", "recipes.few_labels")
