@@ -97,7 +97,7 @@ def test_ctrl_c_keeps_the_epochs_that_were_trained(prepared: Project, left_alone
     read_until(running, "epoch 5/")
     os.killpg(running.pid, signal.SIGINT)
     assert running.wait() == 130
-    assert "base: goes on after epoch" in prepared.run(*train_command(prepared)).stdout
+    assert "base: continues after epoch" in prepared.run(*train_command(prepared)).stdout
     assert prepared.bytes_of(*OF_TRAIN) == left_alone[0]
 
 
@@ -116,7 +116,7 @@ def test_a_killed_tool_leaves_no_step_behind_and_the_same_command_goes_on(
     running.wait()
     wait_until_gone(steps)
     text = prepared.run(*tool).stdout
-    assert "base: goes on after epoch" in text
+    assert "base: continues after epoch" in text
     assert prepared.bytes_of(*OF_TRAIN) == left_alone[0]
 
 
@@ -128,7 +128,7 @@ def test_a_step_that_snakemake_retries_goes_on(prepared: Project, left_alone: tu
         child for child in psutil.Process(running.pid).children(recursive=True) if "train" in child.cmdline()[1:3]
     )
     step.kill()
-    read_until(running, "base: goes on after epoch")
+    read_until(running, "base: continues after epoch")
     text, _ = running.communicate()
     assert running.returncode == 0, text
     assert prepared.bytes_of(*OF_TRAIN) == left_alone[0]
@@ -149,18 +149,18 @@ def test_a_changed_setting_or_source_does_not_go_on_from_what_was_trained_before
     train = " ".join(train_command(prepared))
     broken_off(train)
     prepared.set(recipes__full__label_smoothing=0.2)
-    assert "goes on" not in broken_off(train)
+    assert "continues after" not in broken_off(train)
     prepared.set(recipes__full__label_smoothing=0.1)
     source = prepared.root / "src/intaglio/training/schedule.py"
     text = source.read_text()
     source.write_text(text + "\nUNUSED = 1\n")
     prepared.run("dvc", "repro", "code")
-    assert "goes on" not in broken_off(train)
+    assert "continues after" not in broken_off(train)
     assert len({path.parent for path in states(prepared)}) == 3
     source.write_text(text)
     prepared.run("dvc", "repro", "code")
     running = start(prepared, *train.split())
-    read_until(running, "base: goes on after epoch")
+    read_until(running, "base: continues after epoch")
     running.kill()
     running.wait()
 

@@ -29,7 +29,7 @@ def test_a_setting_put_to_a_second_value_and_back_is_trained_for_twice(finished:
     damaged.write_text("epoch\n")
     finished.run("rm", TRAINED)
     text = finished.snakemake(TRAINED)
-    assert "DVC's cache holds damaged files" in text and "train.base: base epoch 1/" in text
+    assert "DVC's cache has damaged files" in text and "train.base: base epoch 1/" in text
     _in_cache(finished, "results/checkpoints/base.safetensors").unlink()
     finished.run("rm", TRAINED)
     assert "train.base: base epoch 1/" in finished.snakemake(TRAINED)
