@@ -70,7 +70,10 @@ def _located(error: UserError, options: dict[str, Any]) -> UserError:
         return error
     from intaglio.params.reader import Params
 
-    return Params(options.get("params", Path("params.yaml"))).located(error, options.get("name"))
+    try:
+        return Params(options.get("params", Path("params.yaml"))).located(error, options.get("name"))
+    except UserError:  # edited since, and broken now
+        return error
 
 
 for _name in ("code", *STEPS):

@@ -1,11 +1,19 @@
 """The exceptions that a user is meant to read."""
 
+# Characters of a value that a message quotes, and of a whole message.
+LONGEST_QUOTE = 200
+LONGEST_MESSAGE = 2000
+
 
 class UserError(Exception):
     """A mistake that the user can fix: its text is one line that names the file, the key or row, and how to fix it.
 
     The command line prints it without a traceback and exits with code 2.
     """
+
+    def __init__(self, text: str) -> None:
+        """Escape what would end the line or control a terminal: names and values in it may be anything."""
+        super().__init__(quote(text, LONGEST_MESSAGE))
 
 
 class SettingError(UserError):
@@ -23,3 +31,10 @@ class SettingError(UserError):
         """Join key and problem into the text; a file is added where it is known."""
         super().__init__(f"{key}: {problem}")
         self.key, self.problem = key, problem
+
+
+def quote(text: str, longest: int = LONGEST_QUOTE) -> str:
+    """Text from a file, as a message quotes it: on one line, control codes escaped, and shortened."""
+    # Cut first: it may be megabytes.
+    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text[: longest + 1])
+    return shown if len(shown) <= longest else f"{shown[: longest - 3]}..."

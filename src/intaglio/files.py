@@ -1,5 +1,6 @@
 """Files that are either whole or not there."""
 
+import errno
 import hashlib
 import json
 import os
@@ -23,9 +24,9 @@ def replacing(path: Path) -> Iterator[Path]:
         UserError: the folder cannot be made, or the disk is full.
     """
     temporary: Path | None = None
-    if path.exists() and not path.is_file():
-        raise UserError(f"{path}: is not a file but a folder or a device; move it away, or choose another name")
     try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path}: is not a file but a folder or a device; move it away, or choose another name")
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
         os.close(handle)
@@ -34,7 +35,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror or error}; {_fix(path)}") from error
+        raise UserError(f"{path}: cannot be written: {error.strerror or error}; {_fix(path, error)}") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -46,7 +47,11 @@ def _umask() -> int:
     return mask
 
 
-def _fix(path: Path) -> str:
+def _fix(path: Path, error: OSError) -> str:
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"change the permissions of {path.parent}, or choose another folder"
+    if error.errno == errno.ENAMETOOLONG:
+        return "choose a shorter name"
     blocked = next((folder for folder in path.parents if folder.exists() and not folder.is_dir()), None)
     if blocked is not None:
         return f"{blocked} is a file where a folder should be: move it away"

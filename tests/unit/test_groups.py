@@ -110,3 +110,20 @@ def test_a_network_with_the_seeds_of_an_earlier_one_is_a_repeat_of_it() -> None:
     }
     assert repeats(tables) == {"base-0": "base", "tuned-0": "tuned"}
     assert repeats({}) == {}
+
+
+def test_a_thousand_networks_that_start_from_one_another_are_a_thousand_groups() -> None:
+    rows = {f"n{number}": {"start": f"n{number + 1}", "data": "digits"} for number in range(1000)}
+    named = groups({"finetune": rows})
+    assert sum(map(len, named.values())) == 1000
+
+
+def test_networks_with_the_same_thirty_generations_are_one_group() -> None:
+    rows = {
+        f"n{line}_{number}": {"start": f"n{line}_{number - 1}", "data": "digits", "size": number, "seed": line}
+        for line in "ab"
+        for number in range(30)
+    }
+    first = {f"n{line}_-1": {"data": "digits", "seed": line} for line in "ab"}
+    named = groups({"train": first, "finetune": rows})
+    assert ("na_29", "nb_29") in named.values()

@@ -144,6 +144,13 @@ def test_networks_that_start_from_each_other_are_an_error(tmp_path: Path) -> Non
         check_settings(written(tmp_path, finetune={"one": {**row, "start": "two"}, "two": {**row, "start": "one"}}))
 
 
+def test_more_than_fifty_generations_are_an_error(tmp_path: Path) -> None:
+    row = {"data": "digits", "recipe": "few_labels"}
+    chain = {f"n{number}": {**row, "start": f"n{number - 1}" if number else "base"} for number in range(2000)}
+    with pytest.raises(UserError, match=r"finetune\.n\d+\.start: more than 50 networks"):
+        check_settings(written(tmp_path, finetune=chain))
+
+
 def test_a_step_takes_its_own_rows_and_no_others() -> None:
     keys = ("seed", "{table}.{name}", "data.{data}", "models.{model}", "recipes.{recipe}")
     trained = ["seed", "train.base", "data.fashion", "models.small", "recipes.full"]
@@ -201,7 +208,7 @@ def test_the_reader_gives_the_values_that_dvc_gives(tmp_path: Path) -> None:
     from dvc.utils.serialize import load_yaml
 
     path = tmp_path / "params.yaml"
-    path.write_text("a: off\nb: 1e-3\nc: 0o17\nd: 010\ne: ~\nf: 1_000\ng: 2026-11-23\nh: yes\ni: .5\nj: [1, 2.0]\n")
+    path.write_text("a: off\nb: 1e-3\nc: 0o17\nd: 010\ne: ~\nf: 1_000\nh: yes\ni: .5\nj: [1, 2.0]\n")
     assert Params(path).values == load_yaml(path)
     assert Params(REPOSITORY / "params.yaml").values == load_yaml(REPOSITORY / "params.yaml")
 

@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 import psutil
 
-from intaglio.errors import UserError
+from intaglio.errors import LONGEST_QUOTE, UserError, quote
 
 LOCK = Path(".intaglio/lock")
 
@@ -20,25 +20,47 @@ LOCK = Path(".intaglio/lock")
 HOLDER = "INTAGLIO_RUN"
 
 
-def claim(path: Path = LOCK, busy: str = "a run is active in this clone") -> TextIO:
+class BusyError(UserError):
+    """Another process holds a lock."""
+
+
+def claim(path: Path = LOCK, busy: str = "a run is active in this clone") -> BinaryIO:
     """Take a lock; it is held until the file given back is closed or the process ends.
 
     Raises:
-        UserError: another process holds it.
+        BusyError: another process holds it.
+        UserError: the file cannot be made, or its file system has no locks.
     """
-    path.parent.mkdir(exist_ok=True)
-    file = path.open("a+", encoding="utf-8")
+    file = _opened(path)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Who holds it is for messages only: on a full disk the lock works without.
+        with suppress(OSError):
+            file.truncate(0)
+            file.write(f"process {os.getpid()}".encode())
     except BlockingIOError as error:
         file.seek(0)
-        holder = file.read().strip() or "another process"
+        holder = quote(file.read(LONGEST_QUOTE).decode(errors="replace").strip()) or "another process"
         file.close()
-        raise UserError(f"{path}: {busy} ({holder}); wait until it has ended") from error
-    file.truncate(0)
-    file.write(f"process {os.getpid()}")
-    file.flush()
+        raise BusyError(f"{path}: {busy} ({holder}); wait until it has ended") from error
+    except OSError as error:
+        file.close()
+        reason = error.strerror or error
+        raise UserError(f"{path}: cannot be locked: {reason}; put the clone on a file system with locks") from error
     return file
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path}: is not a file; remove it, and run the same command again")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("ab+", buffering=0)
+    except FileExistsError as error:
+        raise UserError(f"{path.parent}: is not a folder; remove it, and run the same command again") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{path}: cannot be written: {reason}; make {path.parent} a folder of yours") from error
 
 
 def announce() -> None:
@@ -66,10 +88,14 @@ def claimed() -> Iterator[psutil.Process | None]:
 
 
 def is_free() -> bool:
-    """Whether no run is active in this clone."""
+    """Whether no run is active in this clone.
+
+    Raises:
+        UserError: its lock cannot be taken, for other reasons than a run.
+    """
     try:
         claim().close()
-    except UserError:
+    except BusyError:
         return False
     return True
 

@@ -36,7 +36,15 @@ def refresh(source: Path, lock: Path, output: Path) -> list[str]:
     closure, changed = Closure(source, lock), []
     for step in STEPS:
         path, text = output / f"{step}.json", as_json(as_run(closure, step))
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
+        if content(path) != text.encode():
             write_text(path, text)
             changed.append(step)
     return changed
+
+
+def content(path: Path) -> bytes | None:
+    """The content of a code file; None when there is none that can be read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None

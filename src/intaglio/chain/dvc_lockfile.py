@@ -6,33 +6,68 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+from pydantic import BaseModel, ValidationError
 
 from intaglio.chain.run_record import RunRecord
 from intaglio.chain.stages import PARAMS, Stage
 from intaglio.errors import UserError
 from intaglio.params.reader import canonical
+from intaglio.params.yaml import parse_yaml
 
 LOCK = Path("dvc.lock")
+
+
+class _File(BaseModel):
+    path: str
+    md5: str | None = None
+
+
+class _Entry(BaseModel):
+    """A stage's entry, as far as it is of use here."""
+
+    cmd: str
+    deps: list[_File] = []
+    outs: list[_File] = []
+    params: dict[str, dict[str, Any]] = {}
+
+
+class _Lock(BaseModel):
+    stages: dict[str, dict[str, Any]]
 
 
 def set_damaged_aside() -> Path | None:
     """Rename a lock file that a kill has cut short, so that it is written anew; returns its new name.
 
     The records of the runs have all that it recorded of what is on disk.
+
+    Raises:
+        UserError: it cannot be read or renamed.
     """
-    if not LOCK.exists():
+    content = _content()
+    if content is None or _has_conflicts(content):
         return None
     try:
-        content = LOCK.read_text(encoding="utf-8")
-        whole = _has_conflicts(content) or isinstance(YAML(typ="safe").load(content)["stages"], dict)
-    except Exception:  # whatever is wrong in it
-        whole = False
-    return None if whole else LOCK.rename(f"{LOCK}.damaged")
+        _Lock.model_validate(parse_yaml(content, str(LOCK)))
+    except (UserError, ValidationError):
+        aside = Path(f"{LOCK}.damaged")
+        try:
+            return LOCK.rename(aside)
+        except OSError as error:
+            raise UserError(f"{LOCK}: damaged; move it away ({aside}: {error.strerror or error})") from error
+    return None
 
 
-def _has_conflicts(content: str) -> bool:
-    return any(line.startswith(("<<<<<<<", ">>>>>>>")) for line in content.splitlines())
+def _content() -> bytes | None:
+    try:
+        return LOCK.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UserError(f"{LOCK}: cannot be read: {error.strerror or error}; restore it from git") from error
+
+
+def _has_conflicts(content: bytes) -> bool:
+    return any(line.startswith((b"<<<<<<<", b">>>>>>>")) for line in content.splitlines())
 
 
 def read_lock(stages: Mapping[str, Stage]) -> dict[str, RunRecord]:
@@ -41,15 +76,15 @@ def read_lock(stages: Mapping[str, Stage]) -> dict[str, RunRecord]:
     Raises:
         UserError: it holds conflict markers, or is not a DVC lock file.
     """
-    if not LOCK.exists():
+    content = _content()
+    if content is None:
         return {}
-    text = LOCK.read_text(encoding="utf-8")
-    if _has_conflicts(text):
+    if _has_conflicts(content):
         raise UserError(f"{LOCK}: holds conflict markers; take one side (git checkout --ours {LOCK}), then go on")
-    return parse_lock(text, stages, f"{LOCK}: is not a DVC lock file; restore it from git")
+    return parse_lock(content, stages, f"{LOCK}: is not a DVC lock file; restore it from git")
 
 
-def parse_lock(content: str | bytes, stages: Mapping[str, Stage], problem: str) -> dict[str, RunRecord]:
+def parse_lock(content: bytes, stages: Mapping[str, Stage], problem: str) -> dict[str, RunRecord]:
     """The runs in the content of a lock file.
 
     Args:
@@ -61,9 +96,9 @@ def parse_lock(content: str | bytes, stages: Mapping[str, Stage], problem: str) 
         UserError: it is not a lock file.
     """
     try:
-        entries = {name: entry for name, entry in YAML(typ="safe").load(content)["stages"].items() if name in stages}
-        records = {name: _record(entry) for name, entry in entries.items()}
-    except Exception as error:  # whatever is wrong in it
+        entries = _Lock.model_validate(parse_yaml(content, str(LOCK))).stages
+        records = {name: _record(_Entry.model_validate(entry)) for name, entry in entries.items() if name in stages}
+    except (UserError, ValidationError) as error:
         raise UserError(problem) from error
     outputs = {path: md5 for record in records.values() for path, md5 in record.outputs.items()}
     return {name: _with_files(record, stages[name], outputs) for name, record in records.items()}
@@ -76,10 +111,10 @@ def folder_md5(files: Mapping[str, str]) -> str:
     return f"{digest.hexdigest()}.dir"
 
 
-def _record(entry: Mapping[str, Any]) -> RunRecord:
-    inputs, outputs = ({item["path"]: item.get("md5") for item in entry.get(kind, ())} for kind in ("deps", "outs"))
-    settings = canonical(entry.get("params", {}).get(str(PARAMS), {}))
-    return RunRecord(" ".join(entry["cmd"].split()), inputs, outputs, settings)
+def _record(entry: _Entry) -> RunRecord:
+    inputs, outputs = ({file.path: file.md5 for file in files} for files in (entry.deps, entry.outs))
+    settings = canonical(entry.params.get(str(PARAMS), {}))
+    return RunRecord(" ".join(entry.cmd.split()), inputs, outputs, settings)
 
 
 def _with_files(record: RunRecord, stage: Stage, outputs: Mapping[str, str | None]) -> RunRecord:

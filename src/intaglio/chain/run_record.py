@@ -6,12 +6,13 @@ changed. `sync` relies on its record.
 """
 
 import hashlib
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
 
 from intaglio.chain.clone_lock import claim, claimed
 from intaglio.chain.dvc_cache import Cache
@@ -39,14 +40,16 @@ class RunRecord:
     settings: str
 
 
+FORMAT = TypeAdapter(RunRecord)
+
+
 def read_record(stage: Stage) -> RunRecord | None:
     """The record of a stage's last run; None when there is none that can be read, or it is of other files."""
     try:
-        record = RunRecord(**json.loads(_path(stage).read_text(encoding="utf-8")))
-        fits = set(record.inputs) == set(stage.inputs) and set(record.outputs) == set(stage.outputs)
-    except (OSError, ValueError, TypeError, RecursionError):
+        record = FORMAT.validate_json(_path(stage).read_bytes())
+    except (OSError, ValidationError):
         return None
-    return record if fits else None
+    return record if (set(record.inputs), set(record.outputs)) == (set(stage.inputs), set(stage.outputs)) else None
 
 
 def past_run(stage: Stage, settings: str, inputs: Mapping[str, str | None]) -> tuple[str, Path]:
@@ -102,16 +105,16 @@ class _Run:
     def own_state(self) -> Iterator[Path]:
         """A folder that belongs to all that the result depends on, for one process at a time; removed on success."""
         folder = STATES / self.key
-        folder.mkdir(parents=True, exist_ok=True)
         lock = folder / "lock"
         with claim(lock, f"{self.stage.name} is running already"):
             try:
                 yield folder
-                shutil.rmtree(folder)
+                # What cannot be removed is of use to the very same run alone.
+                shutil.rmtree(folder, ignore_errors=True)
             finally:
                 # A step that keeps no state leaves no folder either.
                 if folder.exists() and list(folder.iterdir()) == [lock]:
-                    shutil.rmtree(folder)
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def check_unchanged(self) -> None:
         """Raise a UserError when something that the step has read is no longer what it was."""
@@ -130,7 +133,8 @@ class _Run:
             self.check_unchanged()
         except UserError:
             for path in self.stage.outputs:
-                Path(path).unlink(missing_ok=True)
+                with suppress(OSError):  # not there, or a folder
+                    Path(path).unlink()
             raise
         outputs = self.hashes.md5s(self.stage.outputs)
         # From here on the result is safe, whatever becomes of the tool that started the step.

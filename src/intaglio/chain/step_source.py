@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import intaglio
+from intaglio.chain.code_files import content
 from intaglio.errors import UserError
 from intaglio.files import as_json
 from intaglio.provenance.code import Closure
@@ -26,7 +27,7 @@ class Sources:
         self.marks = _marks()
         self.described = _describe(step)
         code = CODE / f"{step}.json"
-        if not code.exists() or code.read_text(encoding="utf-8") != as_json(self.described):
+        if content(code) != as_json(self.described).encode():
             raise UserError(f"{code}: is not of {SOURCE} as it is now; run `snakemake -n` or `dvc repro code` first")
 
     def changed(self) -> str | None:

@@ -26,7 +26,7 @@ from intaglio.chain.run_record import RunRecord, past_run, read_record
 from intaglio.chain.stages import PARAMS, Stage, read_stages
 from intaglio.chain.step_source import CODE, SOURCE
 from intaglio.chain.step_source import LOCK as REQUIREMENTS
-from intaglio.errors import UserError
+from intaglio.errors import UserError, quote
 from intaglio.files import as_json, write_json, write_text
 from intaglio.logs import logger
 from intaglio.params.reader import Params
@@ -82,6 +82,8 @@ def update_snakemake() -> int:
     for job in compare_jobs(hashes):
         if job.complete:
             changed += sum(_record(job, path, hashes) for path in job.stage.outputs)
+        else:
+            changed += sum(_remove_if_damaged(path) for path in job.stage.outputs)
         if job.true is not None:
             _remember(job.stage, job.true)
     hashes.keep()
@@ -94,7 +96,11 @@ def correct_times() -> list[str]:
     paths = {Path(path) for stage in read_stages().values() for path in (*stage.inputs, *stage.outputs)}
     ahead = [path for path in sorted(paths) if path.is_file() and path.stat().st_mtime > now + 1]
     for path in ahead:
-        os.utime(path, (now, now))
+        try:
+            os.utime(path, (now, now))
+        except OSError as error:
+            reason = error.strerror or error
+            raise UserError(f"{path}: its time is in the future, and cannot be set: {reason}; touch it") from error
     return [str(path) for path in ahead]
 
 
@@ -132,16 +138,20 @@ def _commit(*stages: str) -> None:
     """Run `dvc commit`; wait while another process, such as an editor's extension, has DVC's lock."""
     remove_damaged()
     for attempt in range(ATTEMPTS):
-        done = subprocess.run(
-            ["dvc", "commit", "--force", *stages],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                ["dvc", "commit", "--force", *stages],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                check=False,
+            )
+        except OSError as error:
+            raise UserError(f"{LOCK}: dvc cannot be started: {error.strerror}; activate .venv") from error
         if done.returncode == 0:
             return
-        reason = " ".join(done.stdout.split())
+        reason = quote(" ".join(done.stdout.split()))
         if "lock" not in reason and "busy" not in reason:
             break
         if attempt == 0:
@@ -161,7 +171,23 @@ def _remember(stage: Stage, run: RunRecord) -> None:
         Cache().keep(run.outputs)  # a pull brings all but the metrics, which are in git
         write_json(past, run.outputs)
     for output in stage.outputs:
-        (INCOMPLETE / _encoded(output)).unlink(missing_ok=True)
+        _remove(INCOMPLETE / _encoded(output))
+
+
+def _remove_if_damaged(output: str) -> bool:
+    """Remove a record that Snakemake could not read; returns whether it was one."""
+    path = SNAKEMAKE / _encoded(output)
+    damaged = path.exists() and not _read(path)
+    if damaged:
+        _remove(path)
+    return damaged
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be removed: {error.strerror or error}; remove .snakemake") from error
 
 
 def _encoded(output: str) -> str:

@@ -4,8 +4,6 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ruamel.yaml import YAML
-
 from intaglio.chain.dvc_lockfile import LOCK, parse_lock, read_lock
 from intaglio.chain.hashes import Hashes
 from intaglio.chain.run_record import RunRecord, read_record
@@ -13,6 +11,7 @@ from intaglio.chain.stages import PARAMS, STAGES, Stage, parse_stages, read_stag
 from intaglio.errors import UserError
 from intaglio.history.repository import Repository
 from intaglio.params.reader import Params
+from intaglio.params.yaml import parse_yaml
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,8 @@ class Reference:
         self.commit = commit
         chain, params, lock = (self.read(str(path)) for path in (STAGES, PARAMS, LOCK))
         try:
-            self.stages = parse_stages(chain, YAML(typ="safe").load(params))
-        except Exception as error:  # whatever is wrong in it
+            self.stages = parse_stages(parse_yaml(chain, str(STAGES)), parse_yaml(params, str(PARAMS)))
+        except UserError as error:
             raise UserError(f"{STAGES}: at {name} it lists no stages; choose another revision") from error
         problem = f"{LOCK}: at {name} it is not a DVC lock file; choose another revision"
         self.runs = parse_lock(lock, self.stages, problem)

@@ -9,7 +9,7 @@ from intaglio.errors import UserError
 
 # A large change touches dozens of modules or packages: the first ones are enough to recognise it.
 SHOWN = 8
-# A commit may hold anything. Files of a run are far below both; YAML's aliases can spell out gigabytes in ten lines.
+# A commit may hold anything. Files of a run are far below both.
 DEEPEST = 50
 MOST_VALUES = 1_000_000
 
@@ -30,8 +30,8 @@ def read_object(content: bytes, name: str) -> dict[str, Any]:
     return value
 
 
-def bounded(value: Any, convert: Callable[[Any], Any] = lambda single: single) -> Any:
-    """A copy of nested mappings and lists, with text as keys and `convert` applied to each single value.
+def bounded(value: Any) -> Any:
+    """A copy of nested mappings and lists, with text as keys.
 
     Raises:
         ValueError: it is nested too deeply, or has too many values.
@@ -47,7 +47,7 @@ def bounded(value: Any, convert: Callable[[Any], Any] = lambda single: single) -
             return {str(key): copied(inside, depth + 1) for key, inside in value.items()}
         if isinstance(value, list):
             return [copied(inside, depth + 1) for inside in value]
-        return convert(value)
+        return value
 
     return copied(value, 0)
 

@@ -5,16 +5,15 @@ today's files.
 """
 
 import io
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from intaglio.errors import UserError
-from intaglio.history.differences import DEEPEST, bounded, flat, read_object
+from intaglio.history.differences import flat, read_object
 from intaglio.params.groups import groups, repeats
+from intaglio.params.yaml import parse_yaml
 
 DATA = "data/"
 PREPARED = "data/prepared/"
@@ -152,32 +151,10 @@ def _hashes(run: Mapping[str, Any], kind: str) -> dict[str, str]:
 
 
 def _yaml(content: bytes, name: str) -> dict[str, Any]:
-    """A YAML mapping, with single values as in YAML 1.2.
-
-    libyaml without types is a hundred times as fast as the reader of the steps, and a history has a thousand commits.
-    """
-    try:
-        depth = 0
-        # Loading recurses in C, without a limit: what is too deep would end the process.
-        for event in yaml.parse(content, Loader=yaml.CBaseLoader):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > DEEPEST:
-                raise UserError(f"{name}: not valid YAML: nested too deeply")
-        value = bounded(yaml.load(content, Loader=yaml.CBaseLoader), _typed)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UserError(f"{name}: not valid YAML: {f'{error}'.partition(chr(10))[0]}") from error
+    value = parse_yaml(content, name)
     if not isinstance(value, dict):
         raise UserError(f"{name}: not a mapping of keys to values")
     return value
-
-
-def _typed(value: str) -> Any:
-    """A text as the number, truth value or null that it spells in YAML 1.2, which takes these from JSON."""
-    try:
-        parsed = json.loads(value or "null")
-    except (ValueError, RecursionError):
-        return value
-    return value if isinstance(parsed, dict | list) else parsed
 
 
 def _number(value: float) -> float:

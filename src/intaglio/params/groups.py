@@ -1,11 +1,14 @@
 """Which networks of the tables differ in nothing but the seed: their results are one group, with mean and deviation."""
 
+import hashlib
 import json
 import os
 import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
+
+from intaglio.params.rows import MOST_GENERATIONS
 
 TABLES = ("train", "finetune")
 
@@ -68,17 +71,33 @@ def _rows(tables: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
     return rows
 
 
-def _identity(network: str, rows: Mapping[str, tuple[str, dict[str, Any]]], above: frozenset[str] = frozenset()) -> str:
-    """All that a network is made from but the seeds, as text; `above` are the networks that start from it."""
-    if network not in rows or network in above:
-        # Published weights, or a circle, which the reader of the steps rejects.
-        return json.dumps(network)
-    table, row = rows[network]
-    # An absent key and null are the same setting.
-    made = {key: value for key, value in row.items() if key not in ("seed", "start") and value is not None}
-    start = row.get("start")
-    origin = None if start is None else _identity(str(start), rows, above | {network})
-    return json.dumps([table, made, origin], sort_keys=True, default=str)
+def _identity(network: str, rows: Mapping[str, tuple[str, dict[str, Any]]]) -> str:
+    """A digest of all that a network is made from but the seeds."""
+    generations = [network]
+    while (start := _start(generations[-1], rows)) is not None and start not in generations:
+        generations.append(start)
+        if len(generations) > MOST_GENERATIONS:
+            break
+    # Published weights, or a circle, which the reader of the steps rejects.
+    origin = start
+    for name in reversed(generations):
+        if name not in rows:
+            origin = name
+            continue
+        table, row = rows[name]
+        # An absent key and null are the same setting.
+        made = {key: value for key, value in row.items() if key not in ("seed", "start") and value is not None}
+        origin = _digest([table, made, origin])
+    return _digest(origin)
+
+
+def _start(network: str, rows: Mapping[str, tuple[str, dict[str, Any]]]) -> str | None:
+    start = rows[network][1].get("start") if network in rows else None
+    return None if start is None else str(start)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _common_name(networks: list[str]) -> str:

@@ -7,6 +7,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from intaglio.errors import quote
 from intaglio.params.rows import nearest
 
 Location = tuple[str | int, ...]
@@ -49,8 +50,6 @@ def _one(key: str, value: Any, kind: Any, location: Location, problem: Mapping[s
             return f"{name}: the key is missing; add it"
         case "string_pattern_mismatch" | "string_too_long" if problem["loc"][-1] == KEY:
             return f"{name}: rename the row: a letter, then letters, digits, - and _, 64 at most"
-        case "string_type" if problem["loc"][-1] == KEY:
-            return f'{name}: a name is text; write it in quotes: "{_short(str(given))}"'
         case "literal_error":
             choices = [choice.strip("'") for choice in re.split(", | or ", context["expected"])]  # or numbers, bare
             return f"{name}: {_show(given)} is not a choice; {nearest(str(given), choices)}"
@@ -115,6 +114,4 @@ def _show(value: Any) -> str:
 
 
 def _short(text: str) -> str:
-    """Text that a terminal shows as it is, on one line."""
-    text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    return quote(text, LONGEST)

@@ -1,7 +1,4 @@
-"""The one reader of params.yaml, for both workflow tools and every step.
-
-It reads YAML 1.2 with ruamel.yaml, as DVC does: PyYAML's 1.1 would take `off` for false and `1e-3` for text.
-"""
+"""The one reader of params.yaml, for both workflow tools and every step."""
 
 import json
 from collections.abc import Sequence
@@ -9,12 +6,11 @@ from pathlib import Path
 from typing import Any, TypeVar, cast, overload
 
 from pydantic import TypeAdapter, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from intaglio.errors import SettingError, UserError
+from intaglio.errors import SettingError, UserError, quote
 from intaglio.params.problems import describe
 from intaglio.params.rows import locate, resolve
+from intaglio.params.yaml import read_yaml
 
 Kind = TypeVar("Kind")
 
@@ -29,14 +25,7 @@ class Params:
             UserError: the file is missing, is not YAML, or is not a mapping.
         """
         self.path = path
-        try:
-            self.values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise UserError(f"{path}: no such file; run this at the top of the repository") from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{path}: cannot be read: {error}") from error
-        except YAMLError as error:
-            raise UserError(f"{path}: {_where(error)}not valid YAML: {_problem(error)}") from error
+        self.values = read_yaml(path)
         if not isinstance(self.values, dict):
             raise UserError(f"{path}: holds no settings; restore it from git")
 
@@ -63,8 +52,8 @@ class Params:
         value, reached = self.values, ""
         for part in key.split("."):
             if not isinstance(value, dict) or part not in value:
-                inside = f" in {reached}" if reached else ""
-                raise UserError(f"{self.path}: {key}: the key {part} is missing{inside}; add it")
+                inside = f" in {quote(reached)}" if reached else ""
+                raise UserError(f"{self.path}: {quote(key)}: the key {quote(part)} is missing{inside}; add it")
             value, reached = value[part], f"{reached}.{part}".lstrip(".")
         return value
 
@@ -85,7 +74,11 @@ class Params:
 
     def located(self, error: SettingError, name: str | None) -> UserError:
         """The error with the file and the full key, for the row that a step works on."""
-        return UserError(f"{self.path}: {locate(error.key, self.values, name)}: {error.problem}")
+        try:
+            key = locate(error.key, self.values, name)
+        except (UserError, KeyError, TypeError):  # a row that the network depends on is wrong, too
+            key = error.key
+        return UserError(f"{self.path}: {key}: {error.problem}")
 
 
 def canonical(settings: dict[str, Any]) -> str:
@@ -111,13 +104,3 @@ def check(path: Path, key: str, value: Any, kind: Any) -> Any:
         return cast(Any, TypeAdapter(kind)).validate_python(value)
     except ValidationError as error:
         raise UserError(f"{path}: {describe(key, value, kind, error)}") from error
-
-
-def _where(error: YAMLError) -> str:
-    mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-    return f"line {mark.line + 1}: " if mark is not None else ""
-
-
-def _problem(error: YAMLError) -> str:
-    problem = error.problem if isinstance(error, MarkedYAMLError) else None
-    return str(problem or error).splitlines()[0]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from intaglio.errors import SettingError
-from intaglio.params.rows import nearest
+from intaglio.params.rows import MOST_GENERATIONS, nearest
 from intaglio.params.schema import Everything
 
 
@@ -65,3 +65,7 @@ def _check_start(settings: Everything, name: str) -> None:
             circle = " -> ".join([*path[path.index(start) :], start])
             raise SettingError(f"finetune.{name}.start", f"the networks start from each other ({circle}); change one")
         path.append(start)
+        if len(path) > MOST_GENERATIONS:
+            raise SettingError(
+                f"finetune.{name}.start", f"more than {MOST_GENERATIONS} networks start from one another; start earlier"
+            )

@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from string import Formatter
 from typing import Any
 
-from intaglio.errors import UserError
+from intaglio.errors import UserError, quote
 
 # Tables whose rows are networks, and the column of a row that names a row of another table.
 NETWORKS = ("train", "finetune")
+# Networks in a row that start from one another. Some steps walk along them for each network.
+MOST_GENERATIONS = 50
 REFERENCES = {"data": "data", "model": "models", "recipe": "recipes"}
 
 
@@ -19,15 +21,15 @@ def network_row(tables: Mapping[str, Any], name: str) -> tuple[str, Mapping[str,
         UserError: there is no such network.
     """
     for table in NETWORKS:
-        rows = tables.get(table)
-        if isinstance(rows, dict) and isinstance(rows.get(name), dict):
-            return table, rows[name]
+        row = _table(tables, table).get(name)
+        if isinstance(row, dict):
+            return table, row
     raise UserError(f"{' and '.join(NETWORKS)} have no network {name}; {nearest(name, network_names(tables))}")
 
 
 def network_names(tables: Mapping[str, Any]) -> list[str]:
     """The networks in the order of the file."""
-    return [name for table in NETWORKS for name in tables.get(table) or {}]
+    return [name for table in NETWORKS for name in _table(tables, table)]
 
 
 def resolve(keys: Sequence[str], tables: Mapping[str, Any], name: str | None) -> list[str]:
@@ -53,14 +55,16 @@ def locate(key: str, tables: Mapping[str, Any], name: str | None) -> str:
     first, dot, rest = key.partition(".")
     if name is None or not (first == "row" or first in REFERENCES):
         return key
-    if name in (tables.get("data") or {}) and first == "data" and name not in network_names(tables):
+    if name in _table(tables, "data") and first == "data" and name not in network_names(tables):
         return f"data.{name}{dot}{rest}"
     table, row = network_row(tables, name)
     if first == "row":
         return f"{table}.{name}{dot}{rest}"
     if first == "model":
         # A fine-tuned network has the model of the one that it started from.
-        while "start" in row:
+        above = {name}
+        while "start" in row and row["start"] not in above:
+            above.add(row["start"])
             _, row = network_row(tables, row["start"])
     return f"{REFERENCES[first]}.{row[first]}{dot}{rest}"
 
@@ -70,8 +74,14 @@ def nearest(given: str, choices: Sequence[str]) -> str:
     if not choices:
         return "there is none yet"
     near = difflib.get_close_matches(given, choices, n=1, cutoff=0.6)
-    listed = ", ".join(choices[:20]) + (", ..." if len(choices) > 20 else "")
+    listed = quote(", ".join(choices[:20]) + (", ..." if len(choices) > 20 else ""))
     return f"did you mean {near[0]}? (one of {listed})" if near else f"use one of {listed}"
+
+
+def _table(tables: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The rows of a table; none where the file has something else there, which the schema rejects."""
+    rows = tables.get(name)
+    return rows if isinstance(rows, dict) else {}
 
 
 def _fields(key: str) -> list[str]:
