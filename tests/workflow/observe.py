@@ -1,4 +1,4 @@
-"""Runs a step's command once more, and tells what it imported and what it opened and changed in the working tree."""
+"""Runs a step's command once more, and prints what it imported and what it opened and changed in the working tree."""
 
 import json
 import os
@@ -16,7 +16,7 @@ SITECUSTOMIZE = """
 import atexit, json, os, sys
 
 @atexit.register
-def tell():
+def print_all():
     files = {name: module.__file__ for name, module in sys.modules.items() if getattr(module, "__file__", None)}
     with open(os.environ["OBSERVED"] + f"/modules.{os.getpid()}", "w") as file:
         json.dump(files, file)

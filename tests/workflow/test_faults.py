@@ -117,6 +117,9 @@ def test_files_that_a_kill_left_empty_are_written_anew(finished: Project) -> Non
     finished.run("intaglio", "sync")
     is_idle(finished)
     (finished.root / ".dvc/tmp/rwlock").write_text("")
+    assert "Nothing to be done" in finished.snakemake()
+    assert finished.dvc_status() == {}
+    (finished.root / ".dvc/tmp/rwlock").write_text("")
     finished.set(report__samples=3)
     finished.snakemake()
     is_idle(finished)

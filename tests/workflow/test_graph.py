@@ -55,6 +55,6 @@ def test_the_projects_own_reading_of_dvc_yaml_is_dvcs(jobs: dict[str, Jobs], fin
 
 def test_snakemakes_lint_misses_nothing_but_containers(finished_once: Project) -> None:
     # The environment is one for all rules and pinned by requirements.lock, so none has a container of its own.
-    said = finished_once.run("snakemake", "--lint", check=False).stdout
-    remarks = set(re.findall(r"^ +\* (.*):$", said, re.MULTILINE))
+    text = finished_once.run("snakemake", "--lint", check=False).stdout
+    remarks = set(re.findall(r"^ +\* (.*):$", text, re.MULTILINE))
     assert remarks == {"Specify a conda environment or container for each rule."}

@@ -171,7 +171,7 @@ def test_an_edited_source_stops_the_step_that_runs_it_and_is_named(
     running = start(prepared, *train_command(prepared))
     read_until(running, "epoch 3/")
     source = prepared.root / "src/intaglio/training/schedule.py"
-    source.write_text(source.read_text() + "\n# A comment is no change.\n")
+    source.write_text(source.read_text() + "\n# A comment changes nothing.\n")
     read_until(running, "epoch 10/")
     source.write_text(source.read_text() + "\nUNUSED = 1\n")
     text, _ = running.communicate()
@@ -179,7 +179,7 @@ def test_an_edited_source_stops_the_step_that_runs_it_and_is_named(
     assert "src/intaglio/training/schedule.py: changed while train@base was reading it" in text
     assert f"epoch {EPOCHS}/" not in text
     assert not (prepared.root / "results/checkpoints/base.safetensors").exists()
-    # Its code file no longer describes it, and the step says so before it works.
+    # Its code file no longer describes it, and the step fails before it works.
     rejected = prepared.run(*train_command(prepared), check=False)
     assert rejected.returncode == 2 and "workflow/code/train.json: is not of src/intaglio" in rejected.stdout
 

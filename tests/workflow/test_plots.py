@@ -46,15 +46,15 @@ def test_the_page_of_dvc_plots_diff_draws_every_plot_without_the_network(finishe
 
 
 def draw(page_file: Path) -> dict[str, list[tuple[str, str]]]:
-    """The marks of each plot, with the colour of their lines; the page asks for nothing and says nothing is wrong."""
-    asked: list[str] = []
+    """The marks of each plot, with the colour of their lines; the page loads nothing else and reports no error."""
+    requested: list[str] = []
     wrong: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=require(), args=list(FLAGS), chromium_sandbox=False)
         context = browser.new_context(offline=True)
         context.add_init_script(AS_SVG)
         page = context.new_page()
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("request", lambda request: requested.append(request.url))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
         page.goto(page_file.as_uri())
@@ -66,6 +66,6 @@ def draw(page_file: Path) -> dict[str, list[tuple[str, str]]]:
             marks = [(kind, colour) for kind, colour in drawing.evaluate(MARKS)]
             drawn[plots.nth(place).get_attribute("id") or ""] = marks
         browser.close()
-    assert asked == [page_file.as_uri()]
+    assert requested == [page_file.as_uri()]
     assert wrong == []
     return drawn

@@ -243,9 +243,9 @@ def test_a_step_fails_when_its_input_changes_while_it_runs(finished: Project) ->
     while "epoch 1/" not in (line := running.stderr.readline()):
         assert line
     finished.set(recipes__full__epochs=31)
-    said = running.stderr.read()
+    text = running.stderr.read()
     assert running.wait() != 0
-    assert "params.yaml: changed while train@base was reading it" in said
+    assert "params.yaml: changed while train@base was reading it" in text
     assert not (finished.root / "results/checkpoints/base.safetensors").exists()
 
 

@@ -73,7 +73,7 @@ def test_every_module_and_package_that_a_step_imports_is_listed(
     assert distributions(seen) - distributions(dispatcher) - listed["packages"].keys() - optional.keys() == set()
 
 
-@pytest.mark.skipif(not HAS_STRACE, reason="strace tells which files are opened, and is not installed")
+@pytest.mark.skipif(not HAS_STRACE, reason="strace lists the files that are opened, and is not installed")
 def test_a_step_opens_and_changes_only_what_is_declared(stage: Stage, seen: Seen, project: Project) -> None:
     files = {path for path in seen.read if not (project.root / path).is_dir()}
     # What code is run is for the workflow tools to know.
@@ -89,7 +89,7 @@ def own(seen: Seen, project: Project) -> set[str]:
 
 
 def distributions(seen: Seen) -> set[str]:
-    """The installed distributions that modules were imported from, told by the folder or file in site-packages."""
+    """The installed distributions that modules were imported from, by the folder or file in site-packages."""
     folders, names = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}, packages_distributions()
     inside = {
         Path(file).relative_to(folder).parts[0].split(".")[0]
@@ -101,13 +101,13 @@ def distributions(seen: Seen) -> set[str]:
 
 
 def may_read(stage: Stage, path: str) -> bool:
-    named = {*stage.inputs, "params.yaml", "dvc.yaml", "requirements.lock"}
+    named = {*stage.inputs, "params.yaml", "dvc.yaml", "requirements.lock", ".dvc/config", ".dvc/config.local"}
     source = stage.step == "download" and path.startswith("tests/fixtures/")
     return path in named or source or path.startswith("src/intaglio/") or may_change(stage, path)
 
 
 def may_change(stage: Stage, path: str) -> bool:
-    return is_output(stage, path) or path.startswith(("logs/", ".intaglio/"))
+    return is_output(stage, path) or path.startswith(("logs/", ".intaglio/", ".dvc/cache/"))
 
 
 def is_output(stage: Stage, path: str) -> bool:

@@ -15,7 +15,7 @@ from intaglio.chain.clone_lock import announce, claim, is_free
 from intaglio.chain.code_files import refresh
 from intaglio.chain.descriptions import remove_leftovers
 from intaglio.chain.dvc_cache import let_dvc_do_without_git
-from intaglio.chain.dvc_lock import outputs_held
+from intaglio.chain.dvc_lock import outputs_held, remove_damaged
 from intaglio.chain.dvc_lockfile import set_damaged_aside
 from intaglio.chain.networks import check_networks
 from intaglio.chain.preflight import check_settings
@@ -65,6 +65,7 @@ def _sync(*, writes_lock: bool) -> None:
     """Bring both records in line with what is on disk, each with a line if there was anything to do."""
     if let_dvc_do_without_git():
         _print("there is no git repository here: DVC is set to do without (.dvc/config.local)")
+    remove_damaged()
     if aside := set_damaged_aside():
         _print(f"dvc.lock was damaged: it is {aside} now, and is written anew from the records of the runs")
     for path in correct_times():
