@@ -89,7 +89,7 @@ def test_the_json_schema_for_editors_is_current() -> None:
             'data.fashion.split.test: "offical" is not a choice',
         ),
         ({"compute": None}, "compute: null does not fit: here belong keys and values"),
-        ({"finetune": None}, "finetune: null does not fit: here belong rows, each with a name; write {} for none"),
+        ({"finetune": None}, "finetune: null is not a table"),
         ({"data__digits__split__test": "official"}, "data.digits.split.test: digits has no test split of its own"),
         ({"data__fashion__split__test": 0.2}, "data.fashion.split.test: fashion_mnist has a test split of its own"),
         (
@@ -126,6 +126,7 @@ ROW = {"data": "fashion", "model": "small", "recipe": "full"}
         ({"train__a.b": ROW}, "train.a.b", "letters, digits"),
         ({"train__../up": ROW}, "train.../up", "letters, digits"),
         ({"data__1": {}}, "data.1", "letter"),
+        ({f"train__{'x' * 40}": ROW}, f"train.{'x' * 40}", "rename"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

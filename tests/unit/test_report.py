@@ -1,6 +1,7 @@
 """report: whatever networks there are, on one page, in one summary and in one table."""
 
 import csv
+import json
 import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -32,6 +33,8 @@ class Run:
 
     def report(self) -> list[bytes]:
         page, summary, epochs = (self.root / name for name in OUTPUTS)
+        names = sorted(path.stem for path in (self.root / "networks").glob("*.json"))
+        (self.root / "params.yaml").write_text(json.dumps({"train": {name: {} for name in names}, "finetune": {}}))
         report.run(
             params=self.root / "params.yaml",
             networks=self.root / "networks",

@@ -39,6 +39,13 @@ def test_a_network_is_added_and_taken_away_with_nothing_else_run_and_its_files_l
     finished.run("intaglio", "check", "HEAD", check=False)
     assert "third" not in (finished.root / "results/report/summary.md").read_text()
 
+    # What another commit left in the folder does not come into the report, through DVC alone either.
+    (finished.root / "results/report/networks/third.json").write_text("{}")
+    summary = (finished.root / "results/report/summary.md").read_text()
+    finished.run("dvc", "repro")
+    assert (finished.root / "results/report/summary.md").read_text() == summary
+    is_idle(finished)
+
     # Put back, it is taken from the cache.
     finished.set(finetune__third={"start": "finetuned", "data": "digits", "recipe": "few_labels"})
     assert finished.repro() in (["code", "report"], ["code"])

@@ -81,6 +81,9 @@ def recorded(step: str, reads: Set[str], writes: Set[str]) -> Iterator[bool]:
         yield True
         return
     with claimed() as runner:
+        # DVC cannot list a table's files as what one stage depends on, so it hashes the whole folder after the run.
+        for path in stage.leftovers:
+            path.unlink()
         run = _Run(stage)
         with run.own_state() as state:
             RECORDER.set(Recorder(run.check_unchanged, state))

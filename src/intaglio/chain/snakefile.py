@@ -13,14 +13,13 @@ from snakemake.exceptions import WorkflowError
 
 from intaglio.chain.clone_lock import announce, claim, is_free
 from intaglio.chain.code_files import refresh
-from intaglio.chain.descriptions import remove_leftovers
 from intaglio.chain.dvc_cache import let_dvc_do_without_git
 from intaglio.chain.dvc_lock import outputs_held, remove_damaged
 from intaglio.chain.dvc_lockfile import set_damaged_aside
 from intaglio.chain.networks import check_networks
 from intaglio.chain.preflight import check_settings
 from intaglio.chain.run_cache import CHOICE as TAKE_FROM_CACHE
-from intaglio.chain.stages import PARAMS
+from intaglio.chain.stages import PARAMS, read_stages
 from intaglio.chain.step_source import CODE, LOCK, SOURCE, require_own_package
 from intaglio.chain.sync import behind, correct_times, update_dvc_lock, update_snakemake
 from intaglio.errors import UserError
@@ -53,7 +52,9 @@ def check_and_sync(workflow: Any, config: dict[str, Any]) -> Everything:
         if workflow.is_main_process and is_free():
             refresh(SOURCE, LOCK, CODE)
             check_networks(Params(PARAMS), settings, CODE)
-            remove_leftovers(settings)
+            for stage in read_stages().values():
+                for path in stage.leftovers:
+                    path.unlink()
             _sync(writes_lock=not (workflow.dryrun or inside_of_dvc()))
     except UserError as error:
         raise WorkflowError(str(error)) from error

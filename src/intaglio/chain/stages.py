@@ -41,6 +41,13 @@ class Stage:
     keys: tuple[str, ...]
 
     @property
+    def leftovers(self) -> list[Path]:
+        """The files on disk in a folder that it depends on that no stage writes: of a row that was taken away, say."""
+        folders = [Path(path) for path in self.depends if path not in self.inputs]
+        files = [file for folder in folders for file in sorted(folder.glob("*")) if file.is_file()]
+        return [file for file in files if str(file) not in self.inputs]
+
+    @property
     def step(self) -> str:
         """The sub-command and the module: evaluate."""
         return self.command.split()[1]

@@ -55,12 +55,22 @@ def changed_between(there: Snapshot, here: Snapshot, reader: SnapshotReader) -> 
 
 
 def outdated(snapshot: Snapshot, reader: SnapshotReader) -> list[str]:
-    """The stages for which `dvc.lock` records other settings than `params.yaml` has."""
+    """The stages for which `dvc.lock` records other settings than `params.yaml` has.
+
+    It keeps the entries of rows that were taken away or renamed; those are not stages any more.
+    """
     settings = reader.parse(snapshot, PARAMS, read_settings)
     runs = reader.parse(snapshot, LOCK, read_run_settings)
     if settings is None or runs is None:
         return []
-    return [stage for stage, used in runs.items() if any(settings.get(key) != value for key, value in used.items())]
+    sections = {_section(key) for key in settings}
+    present = {stage: used for stage, used in runs.items() if {_section(key) for key in used} <= sections}
+    return [stage for stage, used in present.items() if any(settings.get(key) != value for key, value in used.items())]
+
+
+def _section(key: str) -> str:
+    """The first two parts of a dotted key: the row of a table."""
+    return ".".join(key.split(".")[:2])
 
 
 def shortened(value: str) -> str:

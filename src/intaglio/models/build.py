@@ -48,15 +48,18 @@ def check_size(config: Model, built_for: tuple[int, int], size: tuple[int, int],
         resolution: shares of that size that it is to be trained at.
 
     Raises:
-        SettingError: it does not; the article's networks take images of one size only.
+        SettingError: it does not. The article's networks take images of one size only, others take any.
     """
-    if not isinstance(config, Speednet) and size != built_for:
+    of_one_size = isinstance(config, ArticleCNN | ArticleMLP)  # a linear layer has a weight for each pixel
+    if of_one_size and size != built_for:
         raise SettingError(
             "row.size",
             f"{config.name} takes images of {built_for[0]}×{built_for[1]} only, as it was built; leave size out",
         )
     side = min(size)
-    least = smallest(config, min(built_for)) if isinstance(config, Speednet) else side
+    least = side if of_one_size else 1
+    if isinstance(config, Speednet):
+        least = smallest(config, min(built_for))
     if side < least:
         raise SettingError("row.size", f"{side} is fewer than the {least} pixels that {config.name} needs; raise it")
     share = min(resolution)

@@ -59,7 +59,7 @@ def _one(key: str, value: Any, kind: Any, location: Location, problem: Mapping[s
         case "union_tag_not_found":
             return f"{name}.name: the key is missing; add it"
         case "dict_type":
-            return f"{name}: {_show(given)} does not fit: here belong rows, each with a name; write {{}} for none"
+            return f"{name}: {_show(given)} is not a table: it has rows, each with a name; write {{}} if there are none"
         case "model_type" | "model_attributes_type":
             return f"{name}: {_show(given)} does not fit: here belong keys and values, indented"
         case _:

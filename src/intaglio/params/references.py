@@ -1,5 +1,6 @@
 """Whether the rows of params.yaml fit each other: every name exists, once, and no network starts from itself."""
 
+import re
 from collections.abc import Iterator
 from itertools import groupby
 
@@ -36,6 +37,10 @@ def _check_names(settings: Everything) -> None:
     """The networks and weights of all tables share a folder, which may be on a file system that ignores case."""
     tables = {table: list(getattr(settings, table)) for table in ("train", "finetune", "weights")}
     for group in (tables, {"data": list(settings.data)}):
+        for table, names in group.items():
+            for name in names:
+                if re.search(r"(.+?)\1{18,}$", name):
+                    raise SettingError(f"{table}.{name}", "Snakemake takes no name that repeats itself; rename the row")
         named = sorted((name.lower(), table, name) for table, names in group.items() for name in names)
         for _, same in groupby(named, key=lambda each: each[0]):
             (_, first_table, first), *others = same

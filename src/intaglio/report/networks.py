@@ -60,18 +60,21 @@ def network(record: NetworkRecord) -> Network:
     return Network(record, pd.DataFrame(record.epochs), predictions, confusion)
 
 
-def read_networks(folder: Path) -> list[Network]:
-    """Read the networks of a run from a folder, which has a file `NAME.json` for each of them and no others.
+def read_networks(folder: Path, names: Sequence[str]) -> list[Network]:
+    """Read the networks of a run from a folder.
+
+    Args:
+        folder: with a file `NAME.json` for each network.
+        names: of the networks, in any order.
 
     Returns:
         The networks, those from random weights first, then those that start from them, and so on; each by name.
 
     Raises:
-        UserError: there is no network, or a file is broken.
+        UserError: there are no networks, or a file is missing or broken.
     """
-    names = sorted(path.stem for path in folder.glob("*.json"))
     if not names:
-        raise UserError(f"{folder}: has no description of a network; run the step describe")
+        raise UserError(f"{folder}: has no network of the tables; add one to train, and run the step describe")
     records = {}
     for name in names:
         source = Input(folder / f"{name}.json", "describe")

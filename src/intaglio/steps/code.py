@@ -15,7 +15,6 @@ def run(
 ) -> None:
     """Write down what code each step runs."""
     from intaglio.chain.code_files import refresh
-    from intaglio.chain.descriptions import remove_leftovers
     from intaglio.chain.networks import check_networks
     from intaglio.chain.preflight import check_settings
     from intaglio.params.reader import Params
@@ -23,4 +22,3 @@ def run(
     settings = check_settings(params)
     refresh(source, lock, output)
     check_networks(Params(params), settings, output)
-    remove_leftovers(settings)

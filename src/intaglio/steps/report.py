@@ -5,7 +5,8 @@ from typing import Annotated
 
 from intaglio.steps.declare import Reads, Writes
 
-KEYS: tuple[str, ...] = ()
+# Whose rows are the networks of the run: the folder may have files of others, which were taken out of the tables.
+KEYS = ("train", "finetune")
 
 
 def run(
@@ -19,13 +20,15 @@ def run(
     """Write the report."""
     from intaglio.files import replacing
     from intaglio.logs import logger
+    from intaglio.params.reader import Params
+    from intaglio.params.rows import network_names
     from intaglio.report.long_table import long_form
     from intaglio.report.networks import read_networks
     from intaglio.report.page import page as render_page
     from intaglio.report.standings import standings
     from intaglio.report.summary import summary as render_summary
 
-    described = read_networks(networks)
+    described = read_networks(networks, network_names(Params(params).values))
     by_set = standings(described)
     texts = (
         long_form({network.name: network.epochs for network in described}),
