@@ -60,10 +60,10 @@ def start(project: Project, *command: str) -> "subprocess.Popen[str]":
 
 def read_until(running: "subprocess.Popen[str]", text: str) -> None:
     assert running.stdout is not None
-    text = ""
+    printed = ""
     while text not in (line := running.stdout.readline()):
-        text += line
-        assert line, text
+        printed += line
+        assert line, printed
 
 
 def states(project: Project) -> list[Path]:
