@@ -188,10 +188,8 @@ def test_a_run_that_fails_in_export_records_the_training_and_does_not_train_agai
     assert not {"train@base", "finetune@finetuned", "evaluate@base", "evaluate-finetuned@finetuned"} & status
     assert {"export@base", "export-finetuned@finetuned"} <= status
     source.write_text(whole)
-    steps = ("export", "verify", "visualize", "describe")
-    assert finished.planned() == sorted(
-        [*(f"{step}@{name}" for step in steps for name in ("base", "finetuned")), "report"]
-    )
+    steps = {"export", "verify", "visualize", "describe", "report"}
+    assert {job.split("@")[0] for job in finished.planned()} == steps
 
 
 def test_a_second_run_in_the_same_clone_stops_with_one_clear_line(finished: Project) -> None:
