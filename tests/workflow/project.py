@@ -53,6 +53,18 @@ class Project:
         assert not check or done.returncode == 0, f"{' '.join(command)} gave {done.returncode}:\n{done.stdout}"
         return done
 
+    def start(self, *command: str) -> "subprocess.Popen[str]":
+        """Start a command in the tree, in a process group of its own; both streams come together in `stdout`."""
+        return subprocess.Popen(
+            command,
+            cwd=self.root,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
     def snakemake(self, *arguments: str, cores: int = 2, check: bool = True) -> str:
         """Run Snakemake and give what it printed."""
         return self.run("snakemake", "--cores", str(cores), *arguments, check=check).stdout
@@ -121,6 +133,15 @@ def _jobs(text: str) -> list[str]:
     blocks = re.findall(r"^(?:local)?rule (\w+):\n((?: +.*\n)*)", text, re.MULTILINE)
     rows = [(rule, re.search(r"^ +wildcards: \w+=(\S+)$", block, re.MULTILINE)) for rule, block in blocks]
     return sorted(f"{rule}@{row[1]}" if row else rule for rule, row in rows if rule != "all")
+
+
+def read_until(running: "subprocess.Popen[str]", text: str) -> None:
+    """Read what a started command prints, up to the line that has a text; fail when it ends before."""
+    assert running.stdout is not None
+    printed = ""
+    while text not in (line := running.stdout.readline()):
+        printed += line
+        assert line, printed
 
 
 def edit_params(path: Path, changes: Mapping[str, Any]) -> None:

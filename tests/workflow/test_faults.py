@@ -9,30 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
-from project import Project
+from project import Project, read_until
 
 TRAINED = "results/metrics/base.json"
 
 
-def start(project: Project, *command: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        command,
-        cwd=project.root,
-        env=project.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
 def kill_at(running: "subprocess.Popen[str]", text: str) -> None:
     """Kill a tool and all its steps when a line is printed."""
-    assert running.stdout is not None
-    printed = ""
-    while text not in (line := running.stdout.readline()):
-        printed += line
-        assert line, printed
+    read_until(running, text)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
 
@@ -58,7 +42,7 @@ def test_what_ran_with_an_earlier_source_is_not_recorded_as_up_to_date(finished:
 )
 def test_a_tool_killed_as_training_ends_does_not_train_again(finished: Project, command: tuple[str, ...]) -> None:
     finished.set(recipes__full__epochs=4)
-    kill_at(start(finished, *command), "train.base: done in")
+    kill_at(finished.start(*command), "train.base: done in")
     again = finished.run(*command).stdout
     assert "epoch 1/" not in again
     assert json.loads((finished.root / TRAINED).read_text())["epochs"] == 4
@@ -67,7 +51,7 @@ def test_a_tool_killed_as_training_ends_does_not_train_again(finished: Project, 
 @pytest.mark.long
 def test_marks_of_a_killed_snakemake_run_nothing_again_once_dvc_has_run(finished: Project) -> None:
     finished.set(recipes__full__epochs=4)
-    kill_at(start(finished, "snakemake", "--cores", "1"), "epoch 2/")
+    kill_at(finished.start("snakemake", "--cores", "1"), "epoch 2/")
     finished.run("dvc", "repro")
     is_idle(finished)
 
@@ -75,7 +59,7 @@ def test_marks_of_a_killed_snakemake_run_nothing_again_once_dvc_has_run(finished
 @pytest.mark.long
 def test_a_result_of_a_run_that_was_killed_later_is_taken_from_the_cache(finished: Project) -> None:
     finished.set(recipes__full__epochs=5)
-    kill_at(start(finished, "snakemake", "--cores", "1"), "Finished jobid")
+    kill_at(finished.start("snakemake", "--cores", "1"), "Finished jobid")
     finished.set(recipes__full__epochs=4)
     finished.snakemake(TRAINED)
     finished.set(recipes__full__epochs=5)
@@ -137,7 +121,7 @@ def test_times_in_the_future_are_set_right(finished: Project) -> None:
 @pytest.mark.long
 def test_a_file_removed_while_snakemake_runs_does_not_lose_the_record_of_what_was_finished(finished: Project) -> None:
     finished.set(recipes__full__label_smoothing=0.2)
-    running = start(finished, "snakemake", "--cores", "1")
+    running = finished.start("snakemake", "--cores", "1")
     assert running.stdout is not None
     while "train.base: done in" not in (line := running.stdout.readline()):
         assert line

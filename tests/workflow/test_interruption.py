@@ -3,13 +3,12 @@
 import os
 import random
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import psutil
 import pytest
-from project import Project
+from project import Project, read_until
 
 from intaglio.chain.stages import read_stages
 
@@ -46,26 +45,6 @@ def train_command(project: Project) -> list[str]:
     return read_stages(project.root / "dvc.yaml", project.root / "params.yaml")["train@base"].command.split()
 
 
-def start(project: Project, *command: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        command,
-        cwd=project.root,
-        env=project.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def read_until(running: "subprocess.Popen[str]", text: str) -> None:
-    assert running.stdout is not None
-    printed = ""
-    while text not in (line := running.stdout.readline()):
-        printed += line
-        assert line, printed
-
-
 def states(project: Project) -> list[Path]:
     return sorted(project.root.glob(".intaglio/resume/*/*.pt"))
 
@@ -83,7 +62,7 @@ def test_training_killed_at_any_moment_ends_in_the_same_bytes(
     moments = random.Random(0)
     for number in range(10):
         project = prepared_once.copy(tmp_path / f"killed-{number}")
-        running = start(project, *train_command(project))
+        running = project.start(*train_command(project))
         time.sleep(moments.uniform(0.1, 1) * seconds)
         running.kill()
         running.wait()
@@ -93,7 +72,7 @@ def test_training_killed_at_any_moment_ends_in_the_same_bytes(
 
 
 def test_ctrl_c_keeps_the_epochs_that_were_trained(prepared: Project, left_alone: tuple[dict[str, str], float]) -> None:
-    running = start(prepared, *train_command(prepared))
+    running = prepared.start(*train_command(prepared))
     read_until(running, "epoch 5/")
     os.killpg(running.pid, signal.SIGINT)
     assert running.wait() == 130
@@ -109,7 +88,7 @@ def test_ctrl_c_keeps_the_epochs_that_were_trained(prepared: Project, left_alone
 def test_a_killed_tool_leaves_no_step_behind_and_the_same_command_goes_on(
     prepared: Project, left_alone: tuple[dict[str, str], float], tool: tuple[str, ...], epoch: int
 ) -> None:
-    running = start(prepared, *tool)
+    running = prepared.start(*tool)
     read_until(running, f"epoch {epoch}/")
     steps = psutil.Process(running.pid).children(recursive=True)
     running.kill()
@@ -122,7 +101,7 @@ def test_a_killed_tool_leaves_no_step_behind_and_the_same_command_goes_on(
 
 @pytest.mark.long
 def test_a_step_that_snakemake_retries_goes_on(prepared: Project, left_alone: tuple[dict[str, str], float]) -> None:
-    running = start(prepared, "snakemake", "--cores", "1", "--retries", "1", "results/metrics/base.json")
+    running = prepared.start("snakemake", "--cores", "1", "--retries", "1", "results/metrics/base.json")
     read_until(running, "epoch 10/")
     step = next(
         child for child in psutil.Process(running.pid).children(recursive=True) if "train" in child.cmdline()[1:3]
@@ -136,7 +115,7 @@ def test_a_step_that_snakemake_retries_goes_on(prepared: Project, left_alone: tu
 
 def test_a_changed_setting_or_source_does_not_go_on_from_what_was_trained_before(prepared: Project) -> None:
     def broken_off(train: str) -> str:
-        running = start(prepared, *train.split())
+        running = prepared.start(*train.split())
         assert running.stdout is not None
         text = ""
         while "epoch 3/" not in (line := running.stdout.readline()):
@@ -159,7 +138,7 @@ def test_a_changed_setting_or_source_does_not_go_on_from_what_was_trained_before
     assert len({path.parent for path in states(prepared)}) == 3
     source.write_text(text)
     prepared.run("dvc", "repro", "code")
-    running = start(prepared, *train.split())
+    running = prepared.start(*train.split())
     read_until(running, "base: continues after epoch")
     running.kill()
     running.wait()
@@ -168,7 +147,7 @@ def test_a_changed_setting_or_source_does_not_go_on_from_what_was_trained_before
 def test_an_edited_source_stops_the_step_that_runs_it_and_is_named(
     prepared: Project,
 ) -> None:
-    running = start(prepared, *train_command(prepared))
+    running = prepared.start(*train_command(prepared))
     read_until(running, "epoch 3/")
     source = prepared.root / "src/intaglio/training/schedule.py"
     source.write_text(source.read_text() + "\n# A comment changes nothing.\n")
@@ -188,7 +167,7 @@ def test_a_step_that_runs_already_is_not_started_again(prepared: Project) -> Non
     # Two runs on different machines of a cluster know nothing of each other, but share the folder.
     apart = {"INTAGLIO_RUN": "elsewhere 1"}
     prepared.environment |= apart
-    running = start(prepared, *train_command(prepared))
+    running = prepared.start(*train_command(prepared))
     read_until(running, "epoch 1/")
     rejected = prepared.run(*train_command(prepared), check=False)
     assert rejected.returncode == 2 and "train@base is running already" in rejected.stdout
