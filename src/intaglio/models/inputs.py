@@ -2,8 +2,10 @@
 
 import json
 from dataclasses import dataclass
+from typing import Literal
 
 Shape = tuple[int, int, int]
+Interpolation = Literal["bilinear", "bicubic"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,12 +17,16 @@ class ImageInput:
         built_for: C×H×W that the network was built for, before fine-tuning adapted it to other images.
         mean: of each channel, in 0..1, which is subtracted.
         std: standard deviation of each channel, in 0..1, which the difference is divided by.
+        interpolation: how images are resized.
+        crop: share of the resized image's sides that the network gets: the middle H×W of H/crop×W/crop.
     """
 
     shape: Shape
     built_for: Shape
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    interpolation: Interpolation = "bilinear"
+    crop: float = 1.0
 
     @property
     def size(self) -> tuple[int, int]:
@@ -33,4 +39,6 @@ class ImageInput:
             "input_size": json.dumps(self.size),
             "mean": json.dumps(self.mean),
             "std": json.dumps(self.std),
+            "interpolation": json.dumps(self.interpolation),
+            "crop": json.dumps(self.crop),
         }
