@@ -38,3 +38,8 @@ def quote(text: str, longest: int = LONGEST_QUOTE) -> str:
     # Cut first: it may be megabytes.
     shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text[: longest + 1])
     return shown if len(shown) <= longest else f"{shown[: longest - 3]}..."
+
+
+def counted(count: int, name: str) -> str:
+    """1 epoch, 8 epochs."""
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"

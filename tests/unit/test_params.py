@@ -108,6 +108,14 @@ def test_a_wrong_setting_is_named_in_one_line_with_its_fix(tmp_path: Path, chang
     assert "\n" not in str(error.value)
 
 
+def test_a_misspelt_key_counts_as_one_mistake_and_further_ones_are_counted(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as error:
+        check_settings(written(tmp_path, recipes__full__keep=..., recipes__full__kep="last"))
+    assert "recipes.full.kep: " in str(error.value) and "more problem" not in str(error.value)
+    with pytest.raises(UserError, match=r"recipes\.full\.kep: .*\(and 1 more problem\)"):
+        check_settings(written(tmp_path, recipes__full__keep=..., recipes__full__kep="last", compute__threads=0))
+
+
 ROW = {"data": "fashion", "model": "small", "recipe": "full"}
 
 

@@ -156,6 +156,18 @@ def test_bytes_that_are_not_utf_8_are_named(content: bytes, named: str) -> None:
     assert str(error.value).startswith("params.yaml: ")
 
 
+@pytest.mark.parametrize("text", ["a: 1\nseed:0\nb: 2\n", "a: 1\n\nseed:0\n\n# words\n", "seed:0\na: 1\n"])
+def test_a_blank_that_is_missing_after_a_colon_is_named_with_its_line(text: str) -> None:
+    line = text.split("seed")[0].count("\n") + 1
+    with pytest.raises(UserError, match=f"line {line}: .*`seed: 0`"):
+        parse_yaml(text.encode(), "params.yaml")
+
+
+@pytest.mark.parametrize("text", ["5e-4", "+5E-4", "0.5e-3", ".5e-3"])
+def test_a_number_may_have_an_exponent(text: str) -> None:
+    assert parse_yaml(f"a: {text}".encode(), "params.yaml") == {"a": 0.0005}
+
+
 def test_a_folder_in_place_of_the_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").mkdir()
     with pytest.raises(UserError, match=r"params\.yaml: is not a file"):

@@ -26,6 +26,14 @@ from intaglio.errors import UserError
 from intaglio.params.reader import Params
 from intaglio.params.schema import Everything
 
+
+class Error(WorkflowError):  # type: ignore[misc]
+    """A user's mistake: Snakemake prints its one line, and no place in the Snakefile, where there is none."""
+
+    # Snakemake takes the place from here.
+    __traceback__ = None
+
+
 # The clone's lock, as long as this process lives; and DVC's, as long as jobs may run.
 _LOCK, _OUTPUTS = ExitStack(), ExitStack()
 
@@ -40,12 +48,10 @@ def check_and_sync(workflow: Any, config: dict[str, Any]) -> Everything:
     captions of Snakemake's report take values from there.
 
     Raises:
-        WorkflowError: the settings or the source are wrong; Snakemake prints its one line.
+        Error: the settings or the source are wrong; Snakemake prints its one line.
     """
     if config:
-        raise WorkflowError(
-            f"--config {' '.join(config)}: settings live in {PARAMS}, for both tools; change them there"
-        )
+        raise Error(f"--config {' '.join(config)}: settings live in {PARAMS}, for both tools; change them there")
     try:
         settings = check_settings(PARAMS)
         require_own_package()
@@ -57,7 +63,7 @@ def check_and_sync(workflow: Any, config: dict[str, Any]) -> Everything:
                     path.unlink()
             _sync(writes_lock=not (workflow.dryrun or inside_of_dvc()))
     except UserError as error:
-        raise WorkflowError(str(error)) from error
+        raise Error(str(error)) from error
     config.update(Params(PARAMS).values)
     return settings
 
@@ -82,14 +88,14 @@ def lock_clone(workflow: Any) -> None:
     """Take the clone's lock until this process ends, and let its steps know; and whether jobs are forced.
 
     Raises:
-        WorkflowError: another run holds it.
+        Error: another run holds it.
     """
     try:
         _LOCK.enter_context(claim())
         if not inside_of_dvc():
             _OUTPUTS.enter_context(outputs_held())
     except UserError as error:
-        raise WorkflowError(str(error)) from error
+        raise Error(str(error)) from error
     announce()
     atexit.register(_record_at_exit)
     wanted = workflow.dag_settings
@@ -101,7 +107,7 @@ def record_results() -> None:
     """After a run, whole or broken off: record in both tools what is true, and nothing else.
 
     Raises:
-        WorkflowError: `dvc.lock` cannot be brought up to date.
+        Error: `dvc.lock` cannot be brought up to date.
     """
     atexit.unregister(_record_at_exit)
     try:
@@ -110,14 +116,14 @@ def record_results() -> None:
             _print(f"{len(update_dvc_lock())} stages newly recorded in dvc.lock")
         update_snakemake()
     except UserError as error:
-        raise WorkflowError(str(error)) from error
+        raise Error(str(error)) from error
 
 
 def _record_at_exit() -> None:
     """Snakemake ends past `onerror` when, say, a file disappears between two jobs."""
     try:
         record_results()
-    except WorkflowError as error:
+    except Error as error:
         _print(f"error: {error}")
 
 

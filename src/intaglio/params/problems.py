@@ -2,12 +2,13 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from intaglio.errors import quote
+from intaglio.errors import counted, quote
 from intaglio.params.rows import nearest
 
 Location = tuple[str | int, ...]
@@ -34,10 +35,18 @@ def describe(key: str, value: Any, kind: Any, error: ValidationError) -> str:
         location = tuple(_existing(value, problem["loc"]))
         if location not in problems or (problem["type"] == "literal_error") == isinstance(problem["input"], str):
             problems[location] = problem
-    ordered = sorted(problems.items(), key=lambda each: each[1]["type"] not in FIRST)
-    location, first = ordered[0]
-    more = f" (and {len(ordered) - 1} more)" if len(ordered) > 1 else ""
+    location, first = min(problems.items(), key=lambda each: each[1]["type"] not in FIRST)
+    others = _count(problems) - 1
+    more = f" (and {counted(others, 'more problem')})" if others else ""
     return _one(key, value, kind, location, first) + more
+
+
+def _count(problems: Mapping[Location, Mapping[str, Any]]) -> int:
+    """How many mistakes there are: a misspelt key, and the key that is missing for it, are one."""
+    kinds = [(location[:-1], problem["type"]) for location, problem in problems.items()]
+    misspelt = Counter(place for place, kind in kinds if kind == "extra_forbidden")
+    missing = Counter(place for place, kind in kinds if kind == "missing")
+    return len(problems) - (misspelt & missing).total()
 
 
 def _one(key: str, value: Any, kind: Any, location: Location, problem: Mapping[str, Any]) -> str:

@@ -29,6 +29,8 @@ MOST_VALUES = 200_000  # with those that aliases stand for
 LONGEST_NUMBER = 100  # characters
 # Whole numbers that fit 64 bits: larger ones are no setting, and Python prints none of 5,000 digits.
 LARGEST_NUMBER = 2**63
+# `seed:0` is a text and no key: libyaml fails only at the next line, and with another reason.
+NO_BLANK = re.compile(r"\s*(?:- )?([\w-]+):(?=[\w.+-])(\S.*)")
 # libyaml takes some of these for the end of a line where ruamel.yaml does not; none of them belongs in a setting.
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 
@@ -204,6 +206,12 @@ def _events(text: str) -> Iterator[tuple[Any, int]]:
     except yaml.MarkedYAMLError as error:
         mark, last = error.problem_mark, text.rstrip().count("\n") + 1
         line = min(mark.line + 1, last) if mark else 1  # libyaml sees the end of a file in a line after it
+        lines = text.splitlines()
+        began = error.context_mark.line + 1 if error.context_mark else line
+        for number in (began, line, line - 1):
+            if 0 < number <= len(lines) and (found := NO_BLANK.fullmatch(lines[number - 1])):
+                fix = f"write `{quote(f'{found[1]}: {found[2]}')}`"
+                raise _Invalid(number, "there is no blank after the colon", fix) from error
         raise _Invalid(line, quote(error.problem or str(error))) from error
     except yaml.YAMLError as error:
         raise _Invalid(1, quote(str(error))) from error

@@ -8,7 +8,7 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from intaglio.errors import UserError
+from intaglio.errors import UserError, counted
 from intaglio.provenance.code import Closure
 
 # A user sets this to `installed` to go on with other packages than the locked ones.
@@ -25,7 +25,7 @@ def as_run(closure: Closure, step: str) -> dict[str, Any]:
     marks = differences(described["packages"])
     if marks and os.environ.get(CHOICE) != "installed":
         package, (locked, installed) = next(iter(marks.items()))
-        more = f" (and {len(marks) - 1} more)" if len(marks) > 1 else ""
+        more = f" (and {counted(len(marks) - 1, 'more package')})" if len(marks) > 1 else ""
         raise UserError(
             f"{closure.lock.path}: {package} {locked} is locked, {installed} is installed{more}; run `make setup`, or "
             f"set {CHOICE}=installed to go on: the results are then marked in workflow/code/"

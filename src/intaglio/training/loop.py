@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from intaglio.errors import SettingError
+from intaglio.errors import SettingError, counted
 from intaglio.logs import logger
 from intaglio.params.recipe import Recipe
 from intaglio.results.epochs import Epoch
@@ -89,16 +89,16 @@ def fit(
         changing["average"] = average
     precision = str(machine.dtype).removeprefix("torch.")
     logger.info(
-        "%s: %d %s, %d steps of up to %d, %d epochs; %s, %s, %d threads",
+        "%s: %d %s, %s of up to %d, %s; %s, %s, %s",
         name,
         training.count,
         task.unit,
-        steps,
+        counted(steps, "step"),
         recipe.batch_size,
-        recipe.epochs,
+        counted(recipe.epochs, "epoch"),
         machine.device.type,
         precision,
-        torch.get_num_threads(),
+        counted(torch.get_num_threads(), "thread"),
     )
     state = states.newest(name)
     if state is not None:
