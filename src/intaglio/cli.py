@@ -1,6 +1,7 @@
 """The command line: one sub-command for each step and each command. It only dispatches; options are the step's own."""
 
 import inspect
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -97,6 +98,9 @@ def _run_own_package() -> None:
 def main() -> None:
     """Run the command line."""
     _run_own_package()
+    # Where the terminal's encoding lacks a character, it is escaped; as Python itself does on standard error.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     # Threads that wait give the processor away: where steps share cores, spinning makes each up to ten times slower.
     # OpenMP reads this as torch is imported, so it is set before.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -36,8 +36,13 @@ class SettingError(UserError):
 def quote(text: str, longest: int = LONGEST_QUOTE) -> str:
     """Text from a file, as a message quotes it: on one line, control codes escaped, and shortened."""
     # Cut first: it may be megabytes.
-    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text[: longest + 1])
+    shown = one_line(text[: longest + 1])
     return shown if len(shown) <= longest else f"{shown[: longest - 3]}..."
+
+
+def one_line(text: str) -> str:
+    """Text with everything escaped that would end the line, control a terminal or change the direction of writing."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def counted(count: int, name: str) -> str:

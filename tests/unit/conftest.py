@@ -1,7 +1,12 @@
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+from experiments import Compare
+
+from intaglio.commands import compare
 
 
 @pytest.fixture
@@ -14,3 +19,16 @@ def isolated_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{name}_NAME", "Tester")
         monkeypatch.setenv(f"GIT_{name}_EMAIL", "tester@example.org")
+
+
+@pytest.fixture
+def compared(capsys: pytest.CaptureFixture[str]) -> Compare:
+    """Run the command; returns what was printed, after a check of the exit code."""
+
+    def command(*revisions: str, code: int = 0, **options: Any) -> str:
+        with pytest.raises(typer.Exit) as ended:
+            compare.run(list(revisions), **options)
+        assert ended.value.exit_code == code
+        return capsys.readouterr().out
+
+    return command

@@ -1,11 +1,14 @@
 """A git repository with a fabricated history of experiments: small files, and every one of them changes at will."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from recorded_run import git
+
+# The fixture `compared`: the command, run; see conftest.py.
+Compare = Callable[..., str]
 
 IMAGES = 400
 CLASSES = ("Bag", "Coat", "Shirt", "T-shirt/top")

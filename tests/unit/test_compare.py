@@ -8,14 +8,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
-import typer
-from experiments import METRICS, Experiments, put, ten_commits
+from experiments import METRICS, Compare, Experiments, put, ten_commits
 from prepared import write_prepared
 from recorded_run import git
 
@@ -26,22 +23,7 @@ from intaglio.errors import UserError
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 COMMAND = [sys.executable, "-c", "from intaglio.cli import main; main()", "compare"]
 
-Compare = Callable[..., str]
-
 pytestmark = pytest.mark.usefixtures("isolated_git")
-
-
-@pytest.fixture
-def compared(capsys: pytest.CaptureFixture[str]) -> Compare:
-    """Run the command; returns what was printed, after a check of the exit code."""
-
-    def command(*revisions: str, code: int = 0, **options: Any) -> str:
-        with pytest.raises(typer.Exit) as ended:
-            compare.run(list(revisions), **options)
-        assert ended.value.exit_code == code
-        return capsys.readouterr().out
-
-    return command
 
 
 def flat(printed: str) -> str:

@@ -29,6 +29,8 @@ def run(
 
     Networks that differ in nothing but the seed are one group, with mean and standard deviation.
     """
+    import sys
+
     import typer
 
     from intaglio.compare.conditions import failures
@@ -52,7 +54,7 @@ def run(
         text = as_object(comparison)
     else:
         text = (markdown if md else terminal)(comparison, every)
-    print(_encodable(text), end="")
+    print(_printable(text, sys.stdout.encoding), end="")
     if html is not None:
         from intaglio.compare.page import page
 
@@ -67,3 +69,13 @@ def run(
 def _encodable(text: str) -> str:
     """Text without halves of characters, which file names and JSON of a commit may have."""
     return text.encode(errors="backslashreplace").decode()
+
+
+def _printable(text: str, encoding: str) -> str:
+    """Text whose every character the terminal can show, and none controls it; others as JSON escapes them."""
+    import json
+
+    def shown(letter: str) -> bool:
+        return letter.isprintable() and letter.encode(encoding, errors="ignore") != b""
+
+    return text.translate({ord(each): json.dumps(each)[1:-1] for each in set(text) - {"\n"} if not shown(each)})

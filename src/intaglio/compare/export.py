@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from intaglio.compare.comparison import Comparison
+from intaglio.errors import one_line
 from intaglio.files import as_json
 
 KEYS = ["revision", "run", "epoch"]
@@ -27,7 +28,14 @@ def as_csv(comparison: Comparison) -> str:
 
 def _lines(part: pd.DataFrame, commits: dict[str, str]) -> str:
     whole = part.dropna(subset="value").assign(commit=part["revision"].map(commits))
+    whole = whole.assign(**{key: whole[key].astype(str).map(_cell) for key in ("revision", "run", "metric")})
     return whole.to_csv(columns=LONG, header=False, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def _cell(text: str) -> str:
+    """A name as text for spreadsheets, which compute what begins like a formula."""
+    line = one_line(text)
+    return f"'{line}" if line.startswith(("=", "+", "-", "@")) else line
 
 
 def as_object(comparison: Comparison) -> str:

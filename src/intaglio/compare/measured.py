@@ -16,6 +16,8 @@ from intaglio.history.snapshot import METRICS, PARAMS, Snapshot, SnapshotReader
 NOT_EPOCHS = (".confusion.csv", PREDICTIONS)
 # First what the networks do on test images, then what became of them in ONNX, then how they were trained.
 FILES = ("test", "parity")
+# The columns of `Measured.epochs` that say whose epoch it is.
+RUN_KEYS = {"revision", "run"}
 # For one network of a group that has this network's name.
 ALONE = " alone"
 
@@ -166,5 +168,8 @@ def _epoch_tables(snapshot: Snapshot, reader: SnapshotReader) -> Iterator[tuple[
     for path in snapshot.metrics:
         if path.endswith(".csv") and not path.endswith(NOT_EPOCHS):
             table = reader.parse(snapshot, path, read_epochs)
-            if table is not None and len(table):
-                yield (snapshot.name, network_of(path)), table
+            if table is None or table.empty:
+                continue
+            for column in sorted(RUN_KEYS & set(table.columns)):
+                reader.problem(f"{path}: the column {column} is left out: its name is taken here", snapshot)
+            yield (snapshot.name, network_of(path)), table.drop(columns=list(RUN_KEYS), errors="ignore")

@@ -8,6 +8,7 @@ from intaglio.compare.changed import outdated
 from intaglio.compare.columns import Column, differ_in_seed
 from intaglio.compare.measured import Measured, deviation, mean
 from intaglio.compare.measures import is_detail, value_text
+from intaglio.compare.verdicts import ACCURACY
 from intaglio.history.snapshot import PARAMS, Snapshot, SnapshotReader
 
 # So many names are listed of those that share a note, and so many renamed metrics.
@@ -39,6 +40,7 @@ def notes(
         for revision in column.revisions:
             if stages := outdated(revision, reader):
                 yield f"{revision.title}: not run with the settings that are in its {PARAMS}: {_some(stages)}"
+    yield from _unfinished(shown, measured)
     yield from _renamed(shown[0].revisions[0], shown[-1].revisions[0], measured)
     for text, revisions in reader.problems.items():
         yield f"{text} ({_some(revisions)})"
@@ -52,6 +54,17 @@ def _spread(snapshots: Sequence[Snapshot], measured: Measured) -> Iterator[str]:
         if not math.isnan(mean(samples)):
             spread = f"{value_text(metric, mean(samples))} ± {100 * deviation(samples):.2f}"
             yield f"{metric}: {spread} between {len(samples)} seeds"
+
+
+def _unfinished(shown: Sequence[Column], measured: Measured) -> Iterator[str]:
+    """The groups of which some networks have no test accuracy yet, while they run, so that there is no mean."""
+    for column in shown:
+        for revision in column.revisions:
+            tested = measured.values[revision.name].dropna().index
+            for group, networks in measured.groups[revision.name].items():
+                missing = [network for network in networks if f"{network}{ACCURACY}" not in tested]
+                if missing and len(networks) > 1:
+                    yield f"{group}: no mean at {revision.title}, where {_some(missing)} has no test accuracy (yet)"
 
 
 def _renamed(first: Snapshot, last: Snapshot, measured: Measured) -> Iterator[str]:

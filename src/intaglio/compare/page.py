@@ -8,7 +8,7 @@ from intaglio.compare.comparison import Comparison, Row, Step
 from intaglio.compare.figures import history, overlay
 from intaglio.compare.images import ImageChange
 from intaglio.compare.measures import change_text, is_headline, measure, value_text
-from intaglio.compare.text import cells, is_shown, verdict_text
+from intaglio.compare.text import cells, is_shown, verdict_text, weakness
 from intaglio.compare.verdicts import ACCURACY, methods
 from intaglio.report.figures import Picture
 from intaglio.report.templating import environment
@@ -46,7 +46,11 @@ def page(comparison: Comparison) -> str:
         steps=[(step, _values(comparison, step, accuracies)) for step in comparison.steps],
         curves=_curves(comparison),
         networks=[_section(comparison, change) for change in comparison.networks],
-        remarks=[*methods([row.verdict for row in comparison.rows]), *comparison.notes],
+        remarks=[
+            *methods([row.verdict for row in comparison.rows]),
+            *weakness(comparison.rows),
+            *comparison.notes,
+        ],
         change_text=change_text,
     )
 

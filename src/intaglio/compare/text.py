@@ -11,6 +11,8 @@ from intaglio.compare.changed import shortened
 from intaglio.compare.comparison import Comparison, Row
 from intaglio.compare.measures import change_text, is_detail, is_headline, unit, value_text
 from intaglio.compare.verdicts import ACCURACY, Verdict, methods, p_text
+from intaglio.errors import one_line
+from intaglio.history.noise import FEW_RUNS, WEAK
 
 # A longer history shows its start and its newest part; the page, CSV and JSON have all of it.
 LONGEST_HISTORY = 20
@@ -18,17 +20,30 @@ LONGEST_HISTORY = 20
 
 @dataclass(frozen=True)
 class Style:
-    """How names, prose and tables are written: for a terminal, or as Markdown."""
+    """How names, prose and tables are written: for a terminal, or as Markdown.
+
+    All text that a commit brings goes through `name` or `prose`. Each gives one line without control codes; in Markdown
+    it is text and nothing else: no heading, list, link, picture, HTML or mention of a person.
+    """
 
     markdown: bool
 
     def name(self, text: str) -> str:
         """A metric, key, path or value; as code in Markdown, in a table, too."""
-        return "`" + text.replace("`", "'").replace("|", "\\|") + "`" if self.markdown else text
+        line = one_line(text)
+        if not (self.markdown and line):
+            return line
+        # A bar ends a table's cell even inside code, and so it does behind two backslashes.
+        return "`" + line.replace("`", "'").replace("\\|", "¦").replace("|", "\\|") + "`"
 
     def prose(self, text: str) -> str:
         """Text that is shown as it is."""
-        return re.sub(r"([\\`*\[<|~]|\b_|_\b)", r"\\\1", text) if self.markdown else text
+        line = one_line(text)
+        if not self.markdown:
+            return line
+        escaped = re.sub(r"([\\`*\[<|~&$]|\b_|_\b|^[-+#>]|(?<=^\d)[.)])", r"\\\1", line)
+        # GitHub and GitLab look for mentions after they have made HTML of it: a space without width keeps them off.
+        return escaped.replace("@", "@&#8203;")
 
     def table(self, rows: Sequence[Sequence[str]], headings: Sequence[str], right: int = 0) -> str:
         """A table, of which `right` columns after the first are numbers."""
@@ -43,18 +58,19 @@ MARKDOWN = Style(markdown=True)
 
 def terminal(comparison: Comparison, every: bool) -> str:
     """The comparison as plain text; with `every`, the metrics of single classes and networks, too."""
-    titles = [column.title for column in comparison.columns]
-    parts = [PLAIN.table(_revisions(comparison), [])]
+    titles = [PLAIN.prose(column.title) for column in comparison.columns]
+    parts = [PLAIN.table([list(map(PLAIN.prose, row)) for row in _revisions(comparison)], [])]
     if comparison.is_history:
         parts.append(_history(comparison, PLAIN))
     if comparison.changed:
         parts.append(PLAIN.table(_changed(comparison, PLAIN), ["changed", "", *titles]))
-        parts.append("\n".join(f"{each.name}: {each.detail}" for each in comparison.changed if each.detail))
+        details = (f"{each.name}: {each.detail}" for each in comparison.changed if each.detail)
+        parts.append("\n".join(map(PLAIN.prose, details)))
     else:
         parts.append("no setting, no data and no code of a step differs")
     rows = [row for row in comparison.rows if every or is_shown(row)]
     parts.append(_metrics(rows, titles, PLAIN))
-    parts.append("\n".join(_remarks(comparison, rows)))
+    parts.append("\n".join(map(PLAIN.prose, _remarks(comparison, rows))))
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -98,6 +114,13 @@ def is_shown(row: Row) -> bool:
     return not row.single and not is_detail(row.metric) and (differs or is_headline(row.metric))
 
 
+def weakness(rows: Sequence[Row]) -> Iterator[str]:
+    """That few seeds tell little, if a verdict rests on them."""
+    judged = (row.counts for row in rows if row.verdict)
+    if any(2 < counts[0] + counts[-1] <= FEW_RUNS for counts in judged):
+        yield WEAK
+
+
 def _equals(verdict: Verdict) -> str:
     text = p_text(verdict.p)
     return text if text.startswith("<") else f"= {text}"
@@ -122,7 +145,8 @@ def _history(comparison: Comparison, style: Style) -> str:
         rows.append([style.prose(step.revision.title), *values, "; ".join([subject, *changes])])
     if skipped:
         rows.insert(1, ["…", *["…"] * len(metrics), f"{skipped} more"])
-    return style.table(rows, ["test accuracy", *(metric.removesuffix(ACCURACY) for metric in metrics), "subject"])
+    names = [style.prose(metric.removesuffix(ACCURACY)) for metric in metrics]
+    return style.table(rows, ["test accuracy", *names, "subject"])
 
 
 def _changed(comparison: Comparison, style: Style) -> list[list[str]]:
@@ -146,6 +170,7 @@ def _remarks(comparison: Comparison, rows: Sequence[Row]) -> Iterator[str]:
         yield "±: standard deviation between networks that differ in the seed alone"
     yield "change: the last column against the first"
     yield from methods([row.verdict for row in rows])
+    yield from weakness(rows)
     yield from (f"note: {note}" for note in comparison.notes)
 
 

@@ -12,6 +12,12 @@ from intaglio.errors import UserError
 
 # The usual level: at most one in twenty pairs of equally good networks is taken for different.
 LEVEL = 0.05
+# With so few runs on both sides together the t test has one or two degrees of freedom.
+FEW_RUNS = 4
+WEAK = (
+    "groups of two seeds: a weak verdict, since only a difference of many standard deviations is then more than noise; "
+    "add rows with other seeds"
+)
 
 
 @dataclass(frozen=True)

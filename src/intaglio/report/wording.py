@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from intaglio.history.noise import FEW_RUNS, WEAK
 from intaglio.report.networks import Network
 from intaglio.report.standings import Comparison, Entry, Standing
 
@@ -136,7 +137,9 @@ def method(standing: Standing) -> str:
     several = "the larger of a t test over the seeds and a paired t test over the test images"
     uses_seeds = [len(entry.networks) > 1 or len(standing.entries[0].networks) > 1 for entry in known]
     methods = [*([single] if False in uses_seeds else []), *([several] if True in uses_seeds else [])]
-    return f"p: {'; with several seeds, '.join(methods)}." if methods else ""
+    runs = [len(entry.networks) + len(standing.entries[0].networks) for entry in known]
+    weak = f" {WEAK[0].upper()}{WEAK[1:]}." if any(2 < count <= FEW_RUNS for count in runs) else ""
+    return f"p: {'; with several seeds, '.join(methods)}.{weak}" if methods else ""
 
 
 def calibration(network: Network, bins: int) -> str:
