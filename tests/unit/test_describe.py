@@ -67,7 +67,7 @@ def chain(tmp_path: Path) -> Described:
 def test_a_description_has_everything_that_was_measured_and_the_settings_that_gave_it(chain: Described) -> None:
     record = chain.run()
     assert (record.table, record.row, record.data.name, record.data.set) == ("train", ROW, "coats", "coats")
-    assert (record.data.train, record.data.test, record.data.shape) == (3, 36, [8, 8, 1])
+    assert (sum(record.data.train), record.data.test, record.data.shape) == (3, [12, 12, 12], [8, 8, 1])
     assert [epoch.epoch for epoch in record.epochs] == [1, 2, 3, 4]
     assert record.scores.accuracy == pytest.approx(34 / 36, abs=1e-6)
     assert sum(map(sum, record.confusion)) == 36

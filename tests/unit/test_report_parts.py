@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from networks import MACHINE, network, write_data
 
 from intaglio.data.store import Prepared
 from intaglio.report import wording
 from intaglio.report.classes import commonest_mistakes, weakest_first
-from intaglio.report.figures import Curve, curves
+from intaglio.report.dips import find_dip
+from intaglio.report.figures import Curve, curves, show_shares
 from intaglio.report.long_table import long_form
 from intaglio.report.networks import Network
 from intaglio.report.networks import network as with_tables
@@ -20,6 +22,7 @@ from intaglio.report.settings import sections
 from intaglio.report.standings import Standing, standings
 from intaglio.results.confusion import Confusion
 from intaglio.results.evaluation import EvaluationRecord, Interval
+from intaglio.results.network import DataFacts
 
 
 @pytest.fixture
@@ -112,8 +115,11 @@ def test_the_weakest_class_and_the_commonest_mistake_come_first() -> None:
         precision={"a": 0.8, "b": 0.6, "c": 0.7},
         recall={"a": 1.0, "b": 0.4, "c": 0.8},
     )
-    rows = weakest_first(confusion, scores)
-    assert [(row.name, row.images, row.recall) for row in rows] == [("b", 8, 0.4), ("c", 10, 0.8), ("a", 5, 1.0)]
+    images = {"train": [7, 8, 9], "validation": [1, 2, 3], "test": [5, 8, 10]}
+    data = DataFacts(name="d", set="d", classes=["a", "b", "c"], shape=[8, 8, 1], **images)
+    rows = weakest_first(confusion, scores, data)
+    assert [(row.name, row.test, row.recall) for row in rows] == [("b", 8, 0.4), ("c", 10, 0.8), ("a", 5, 1.0)]
+    assert (rows[0].train, rows[0].validation) == (8, 2)
     mistakes = commonest_mistakes(confusion, 2)
     assert [(each.actual, each.predicted, each.count) for each in mistakes] == [("b", "c", 4), ("c", "b", 2)]
     assert mistakes[0].share == 0.5
@@ -164,3 +170,35 @@ def test_a_section_names_its_networks_unless_all_use_it(tmp_path: Path, coats: P
     ]
     # The unit is in what the schema says of the key.
     assert "Pixels" in shown["recipes.full"].settings[0].meaning
+
+
+def _run(accuracies: list[float], rates: list[float]) -> pd.DataFrame:
+    return pd.DataFrame({"validation_accuracy": accuracies, "learning_rate": rates, "train_accuracy": accuracies})
+
+
+RATES = [0.1, 0.2, 0.2, 0.1, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "rates", "epochs"),
+    [
+        ([0.5, 0.8, 0.6, 0.7, 0.9], RATES, (2, 3)),
+        ([0.5, 0.8, 0.78, 0.8, 0.9], RATES, None),  # too small
+        ([0.5, 0.8, 0.6, 0.7, 0.75], RATES, None),  # it does not come back
+        ([0.5, 0.8, 0.6, 0.7, 0.9], [0.2, 0.05, 0.05, 0.05, 0.0], None),  # small steps do not explain it
+        ([0.5, 0.8, 0.6, 0.7, 0.9], [0.2] * 5, None),  # and so steps that stay large
+        ([0.5], [0.2], None),
+    ],
+)
+def test_a_fall_of_validation_is_explained_by_the_learning_rate_only_where_it_was_large(
+    accuracies: list[float], rates: list[float], epochs: tuple[int, int] | None
+) -> None:
+    dip = find_dip(_run(accuracies, rates))
+    assert (dip and (dip.before, dip.lowest)) == epochs
+
+
+def test_shares_end_at_a_hundred_per_cent() -> None:
+    axes = Figure().subplots()
+    axes.plot([1, 2], [0.0, 1.0])
+    show_shares(axes)
+    assert axes.get_ylim() == (0, 1)

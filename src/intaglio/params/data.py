@@ -21,7 +21,7 @@ class Split(Section):
 class DataSet(Section):
     """A row of `data`."""
 
-    set: SetName
+    set: SetName = Field(description="The images, by their name in the catalogue.")
     source: str | None = Field(
         description="null, or what to try first: a file, or a file:// or https:// address; the checksum of a file of "
         "your own is appended as #sha256=HEX."

@@ -10,30 +10,32 @@ from intaglio.params.section import Section
 class SGD(Section):
     """Stochastic gradient descent with Nesterov momentum."""
 
-    name: Literal["sgd"]
+    name: Literal["sgd"] = Field(description="Optimizer: stochastic gradient descent with Nesterov momentum.")
     learning_rate: float = Field(gt=0, description="Peak, per step.")
-    momentum: float = Field(gt=0, lt=1)
-    weight_decay: float = Field(ge=0, description="Not applied to biases and normalisation.")
+    momentum: float = Field(gt=0, lt=1, description="Share of the last step's direction that is kept.")
+    weight_decay: float = Field(ge=0, description="Per step, times the rate; not of biases and normalisation.")
 
 
 class AdamW(Section):
     """Adam with decoupled weight decay."""
 
-    name: Literal["adamw"]
+    name: Literal["adamw"] = Field(description="Optimizer: Adam with decoupled weight decay.")
     learning_rate: float = Field(gt=0, description="Peak, per step.")
-    betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
-    weight_decay: float = Field(ge=0, description="Not applied to biases and normalisation.")
+    betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)] = Field(
+        description="Shares kept of the running means of the gradient and of its square."
+    )
+    weight_decay: float = Field(ge=0, description="Per step, times the rate; not of biases and normalisation.")
 
 
 class Muon(Section):
     """Each step of a layer's weights made orthogonal; SGD for biases, normalisation and the last layer."""
 
-    name: Literal["muon"]
+    name: Literal["muon"] = Field(description="Optimizer: orthogonal steps, and SGD for what is not a matrix.")
     learning_rate: float = Field(gt=0, description="Peak, per step, of what is made orthogonal.")
     others_rate: float = Field(gt=0, description="Peak, per step, of biases, normalisation and the last layer.")
     rounds: int = Field(ge=1, description="Newton-Schulz iterations that make a step orthogonal: 5, or 3 in less time.")
-    momentum: float = Field(gt=0, lt=1)
-    weight_decay: float = Field(ge=0, description="Not applied to biases and normalisation.")
+    momentum: float = Field(gt=0, lt=1, description="Share of the last step's direction that is kept.")
+    weight_decay: float = Field(ge=0, description="Per step, times the rate; not of biases and normalisation.")
 
 
 Optimizer = Annotated[SGD | AdamW | Muon, Field(discriminator="name")]
@@ -43,7 +45,7 @@ class Schedule(Section):
     """The learning rate over the run, as shares of its peak."""
 
     warmup: float = Field(ge=0, lt=1, description="Share of all steps in which the rate rises linearly from 0.")
-    decay: Literal["cosine", "linear"]
+    decay: Literal["cosine", "linear"] = Field(description="How the rate falls after the warm-up.")
     final: float = Field(ge=0, le=1, description="Learning rate of the last step, as a share of the peak.")
 
 
@@ -71,7 +73,7 @@ class Recipe(Section):
     )
     optimizer: Optimizer
     schedule: Schedule
-    label_smoothing: float = Field(ge=0, lt=1)
+    label_smoothing: float = Field(ge=0, lt=1, description="Share of each label that is spread over all classes.")
     clip_norm: Annotated[float, Field(gt=0)] | None = Field(description="Largest norm of a step's gradient, or null.")
     average: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         description="Share of all steps that the weights kept are an average over, or null for the last step's."

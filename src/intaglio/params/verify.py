@@ -10,6 +10,8 @@ from intaglio.params.section import Section
 class Verify(Section):
     """`verify`."""
 
-    batch_sizes: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
+    batch_sizes: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = Field(
+        description="Images at a time; each size is tried."
+    )
     max_difference: float = Field(gt=0, description="Largest absolute difference of a logit that passes.")
     min_agreement: float = Field(gt=0, le=1, description="Least share of equal top-1 predictions that passes.")

@@ -7,14 +7,17 @@ import numpy.typing as npt
 
 from intaglio.results.confusion import Confusion
 from intaglio.results.evaluation import EvaluationRecord
+from intaglio.results.network import DataFacts
 
 
 @dataclass(frozen=True)
 class ClassRow:
-    """One class of the test split: how many images it has, and its measures as shares."""
+    """One class: how many images of it each split has, and its measures on the test split as shares."""
 
     name: str
-    images: int
+    train: int
+    validation: int
+    test: int
     precision: float
     recall: float
     f1: float
@@ -30,11 +33,12 @@ class Mistake:
     share: float
 
 
-def weakest_first(confusion: Confusion, scores: EvaluationRecord) -> list[ClassRow]:
+def weakest_first(confusion: Confusion, scores: EvaluationRecord, data: DataFacts) -> list[ClassRow]:
     """All classes, the lowest F1 first."""
+    images = zip(confusion.classes, data.train, data.validation, data.test, strict=True)
     rows = [
-        ClassRow(name, int(images), scores.precision[name], scores.recall[name], scores.f1[name])
-        for name, images in zip(confusion.classes, confusion.counts.sum(axis=1), strict=True)
+        ClassRow(name, train, validation, test, scores.precision[name], scores.recall[name], scores.f1[name])
+        for name, train, validation, test in images
     ]
     return sorted(rows, key=lambda row: row.f1)
 

@@ -17,9 +17,11 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 # A bin with fewer test images than this says little, and is drawn pale.
 FEW = 10
 
-# One for each network of a figure, so that colour is not all that tells them apart.
-PATTERNS: tuple[Any, ...] = ("solid", (0, (6, 1.6)), (0, (1.4, 1.2)), (0, (6, 1.4, 1.4, 1.4)), (0, (11, 2)))
-MOST_CURVES = len(PATTERNS)
+# One for each network of a figure, so that colour is not all that tells them apart. Dashes are taken: here as in the
+# plots of DVC, a solid line is validation and a dashed one training.
+MARKERS = ("o", "s", "^", "D", "v")
+MOST_CURVES = len(MARKERS)
+DASHED: Any = (0, (4, 1.6))
 # Characters of a legend's entry, for lack of room for more.
 LONGEST = 40
 
@@ -72,7 +74,7 @@ class Curve:
 
 
 def curves(runs: Sequence[Curve], metric: str, title: str) -> Picture:
-    """A metric by epoch; training thin and pale, validation thick, the kept epoch marked.
+    """A metric by epoch; training thin and dashed, validation solid, the kept epoch in a ring.
 
     Args:
         runs: the runs to draw into one figure, at most `MOST_CURVES`.
@@ -85,29 +87,31 @@ def curves(runs: Sequence[Curve], metric: str, title: str) -> Picture:
     def draw(axes: Axes, theme: Theme) -> None:
         for number, name, run in lines:
             epoch = run.epochs["epoch"]
-            style: dict[str, Any] = {
-                "color": theme.series[number],
-                "marker": "o" if len(epoch) < 3 else None,
-                "markersize": 3.5,
-                "clip_on": False,
-            }
-            thick: dict[str, Any] = {"linestyle": PATTERNS[number], "linewidth": 1.9, "label": name, **style}
+            colour = theme.series[number]
+            solid: dict[str, Any] = {"color": colour, "linewidth": 1.9, "label": name, "clip_on": False}
+            if len(lines) > 1 or len(epoch) < 3:
+                # Not at each epoch of a long run, and not of all networks at the same ones.
+                every = max(len(epoch) // 6, 1)
+                solid |= {"marker": MARKERS[number], "markersize": 4.5, "markevery": (number % every, every)}
             if split:
                 validation = run.epochs[f"validation_{metric}"]
-                axes.plot(epoch, run.epochs[f"train_{metric}"], linewidth=0.9, alpha=0.7, **style)
-                axes.plot(epoch, validation, **thick)
-                axes.plot([run.kept_epoch], [validation[run.kept_epoch - 1]], "o", color=style["color"], clip_on=False)
+                training = run.epochs[f"train_{metric}"]
+                axes.plot(epoch, training, color=colour, linestyle=DASHED, linewidth=1.1, alpha=0.85, clip_on=False)
+                axes.plot(epoch, validation, **solid)
+                kept = validation[run.kept_epoch - 1]
+                axes.plot([run.kept_epoch], [kept], "o", color=colour, markersize=9, fillstyle="none", clip_on=False)
             else:
                 values = run.epochs[metric]
-                axes.plot(epoch, values.where(np.isfinite(values)), **thick)
+                axes.plot(epoch, values.where(np.isfinite(values)), **solid)
         if split:
-            axes.plot([], [], linewidth=0.9, color=theme.ink, label="on training images")
+            axes.plot([], [], linewidth=1.9, color=theme.ink, label="validation")
+            axes.plot([], [], linewidth=1.1, color=theme.ink, linestyle=DASHED, label="training")
         last = max(len(run.epochs) for run in runs)
         axes.set_xlim((0.5, 1.5) if last == 1 else (1, last))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_xlabel("epoch")
         if metric == "accuracy":
-            axes.yaxis.set_major_formatter(in_percent)
+            show_shares(axes)
         if metric == "loss" and _far_apart(
             [run.epochs[f"{part}_loss"] for run in runs for part in ("train", "validation")]
         ):
@@ -119,7 +123,7 @@ def curves(runs: Sequence[Curve], metric: str, title: str) -> Picture:
         if not split:
             axes.set_ylim(bottom=0)
         # A long name takes the whole line.
-        columns = 1 if max(len(name) for _, name, _ in lines) > LONGEST // 2 else 2
+        columns = 1 if max(len(name) for _, name, _ in lines) > LONGEST // 2 else 3 if len(lines) == 1 else 2
         axes.figure.legend(loc="outside upper left", ncols=columns, borderaxespad=0.2)
 
     return picture(draw, (4.8, 3.3), f"{title} by epoch: {', '.join(run.name for run in runs)}")
@@ -198,6 +202,13 @@ def _far_apart(series: Sequence["pd.Series[float]"]) -> bool:
     """Whether one high value would press all others flat on a linear scale, and a logarithmic one is possible."""
     lowest, highest = min(values.min() for values in series), max(values.max() for values in series)
     return bool(lowest > 0 and 10 * lowest < highest)
+
+
+def show_shares(axes: Axes) -> None:
+    """Label the y axis in percent, and end it where shares end, whatever margin there is about the lines."""
+    axes.yaxis.set_major_formatter(in_percent)
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, 0.0), min(high, 1.0))
 
 
 def in_percent(share: float, _position: float) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from intaglio.report import classes, figures, wording
+from intaglio.report.dips import explain_dip
 from intaglio.report.networks import Network
 from intaglio.report.settings import sections
 from intaglio.report.standings import Standing
@@ -36,10 +37,11 @@ class NetworkView:
 
 @dataclass(frozen=True)
 class CurvesView:
-    """The figures of some networks that learned the same data set; `title` is empty where one would say nothing."""
+    """The figures of some networks that learned the same data set, and what explains their shape."""
 
     title: str
     pictures: list[tuple[str, figures.Picture]]
+    remarks: list[str]
 
 
 def page(networks: Sequence[Network], standings: Sequence[Standing]) -> str:
@@ -78,10 +80,12 @@ def _curves(standings: Sequence[Standing]) -> Iterator[CurvesView]:
         ]
         parts = [runs[start : start + figures.MOST_CURVES] for start in range(0, len(runs), figures.MOST_CURVES)]
         for part in parts:
+            shown = [network for network in standing.networks if network.name in {run.name for run in part}]
             names = f": {', '.join(run.name for run in part)}" if len(parts) > 1 or len(part) == 1 else ""
             yield CurvesView(
                 title=f"{standing.set}{names}",
                 pictures=[(name, figures.curves(part, metric, name)) for metric, name in METRICS.items()],
+                remarks=[text for network in shown if (text := explain_dip(network))],
             )
 
 
@@ -98,7 +102,7 @@ def _view(network: Network) -> NetworkView:
         cells=list(zip(network.confusion.classes, record.confusion, shares.tolist(), strict=True)),
         heatmap=None if in_numbers else figures.heatmap(shares, network.name),
         mistakes=classes.commonest_mistakes(network.confusion, MISTAKES),
-        classes=classes.weakest_first(network.confusion, record.scores),
+        classes=classes.weakest_first(network.confusion, record.scores, record.data),
         calibration=wording.calibration(network, bins),
         reliability=figures.reliability(confidence, right, bins, network.name),
     )

@@ -48,7 +48,7 @@ def sections(networks: Sequence[Network]) -> list[SectionView]:
         SectionView(
             name=name,
             users=_users(name, users[name, text], len(networks)),
-            settings=list(_settings(values[name, text], _type_of(name))),
+            settings=list(_settings(values[name, text], _type_of(name), meaning=_plain(_field_of(name)))),
         )
         for name, text in ordered
     ]
@@ -84,11 +84,16 @@ def _plain(field: FieldInfo | None) -> str:
 
 def _type_of(name: str) -> Any:
     """The type of a section, or of a row of a table; None for one that is not known."""
-    section, _, row = name.partition(".")
-    field = Everything.model_fields.get(section)
+    field = _field_of(name)
     if field is None:
         return None
+    _, _, row = name.partition(".")
     return get_args(field.annotation)[1] if row and get_origin(field.annotation) is dict else field.annotation
+
+
+def _field_of(name: str) -> FieldInfo | None:
+    """The schema's field of a section, or of the table of a row."""
+    return Everything.model_fields.get(name.partition(".")[0])
 
 
 def _model(kind: Any, value: Mapping[str, Any]) -> type[BaseModel] | None:

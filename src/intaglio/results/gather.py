@@ -1,11 +1,13 @@
 """One network's files read, compared with each other, and put together for the report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from intaglio.data.store import Prepared
@@ -77,9 +79,9 @@ def gather(
             set=prepared.facts.set,
             classes=classes,
             shape=list(prepared.shape),
-            train=len(prepared.split("train").labels),
-            validation=len(prepared.split("validation").labels),
-            test=len(test.labels),
+            train=_counts(prepared.split("train").labels, classes),
+            validation=_counts(prepared.split("validation").labels, classes),
+            test=_counts(test.labels, classes),
         ),
         epochs=[Epoch(*row) for row in epochs.itertuples(index=False)],
         training=training,
@@ -90,6 +92,12 @@ def gather(
         samples=choose(matched, test.images.one, samples),
         graph=_graph(Input(files.graph, "visualize")),
     )
+
+
+def _counts(labels: npt.NDArray[np.int64], classes: Sequence[str]) -> list[int]:
+    """How many images each class has."""
+    counts: list[int] = np.bincount(labels, minlength=len(classes)).tolist()
+    return counts
 
 
 def _run(files: Files, step: str) -> tuple[TrainingRecord, pd.DataFrame]:

@@ -23,18 +23,18 @@ class DataFacts(Record):
         set: the set's own name.
         classes: K names, in the order of the labels.
         shape: H, W and C of an image.
-        train: images in the training split.
-        validation: in the validation split.
-        test: in the test split.
+        train: K counts: the images of each class in the training split.
+        validation: the same of the validation split.
+        test: the same of the test split.
     """
 
     name: str
     set: str
     classes: Annotated[list[str], Field(min_length=1)]
     shape: Annotated[list[Positive], Field(min_length=3, max_length=3)]
-    train: Positive
-    validation: Positive
-    test: Positive
+    train: list[Count]
+    validation: list[Count]
+    test: list[Count]
 
 
 class Predictions(Record):
@@ -99,6 +99,8 @@ class NetworkRecord(Record):
         classes = len(self.data.classes)
         if [len(row) for row in self.confusion] != [classes] * classes:
             raise ValueError("confusion: is not a square of the classes")
+        if {len(counts) for counts in (self.data.train, self.data.validation, self.data.test)} != {classes}:
+            raise ValueError("data: not a count for each class")
         for key in ("precision", "recall", "f1"):
             if set(getattr(self.scores, key)) != set(self.data.classes):
                 raise ValueError(f"scores.{key}: does not name the classes of the data")
