@@ -469,8 +469,32 @@ def test_the_page_is_whole_and_the_same_bytes_every_time(compared: Compare) -> N
     assert text == pages[1].read_text(encoding="utf-8")
     assert not re.search(r"https?://(?!www\.w3\.org)|<script|<link(?! rel=\"icon\" href=\"data:)", text)
     assert "Train for longer" in text and "Right before, wrong now: 10" in text
-    for picture in ("base, train_loss by epoch", "finetuned, train_loss by epoch", "finetuned.test.accuracy: "):
+    for picture in ("base, training loss by epoch", "finetuned, training loss by epoch", "finetuned: test accuracy: "):
         assert f'alt="{picture}' in text
+
+
+def test_the_page_draws_what_differs_and_names_what_does_not(compared: Compare) -> None:
+    made = Experiments()
+    made.wrong = {"base": [*range(40)], "other": [*range(30)]}
+    made.commit("A")
+    made.wrong["base"] = [*range(20, 60)]
+    made.commit("As many wrong, but others")
+    made.wrong["base"] = [*range(36)]
+    made.commit("Four fewer wrong")
+    compared("main~2..main", html=Path("page.html"))
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert re.findall(r'alt="(\w+: .*?): main', page) == ["base: test accuracy", "base: test loss"]
+    assert re.findall(r'alt="(.*?) by epoch: ', page) == ["base, validation accuracy"]
+    # The first two have the same curve.
+    assert "base, validation accuracy by epoch: main~2, " in page
+    assert "The same in all revisions: other (test accuracy, test loss)." in page
+    assert "The same in all revisions: base (training loss); other (all curves)." in page
+    assert "predicted as before: other." in page
+    # Two revisions with the same confusion matrix, in which other images are wrong.
+    compared("main~2", "main~1", html=Path("page.html"))
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert "alt=" not in page and "Difference of the confusion matrices" not in page
+    assert "Right before, wrong now: 20" in page
 
 
 def test_flipped_images_are_shown_where_the_data_are_those_of_the_run(compared: Compare) -> None:
@@ -583,7 +607,7 @@ def test_every_form_has_groups(compared: Compare) -> None:
     assert runs == {"base", "base-1", "base-2", "wide"}
     compared("main~1", "main", html=Path("page.html"), code=1, fail_if=["base.test.accuracy > 7"])
     page = Path("page.html").read_text(encoding="utf-8")
-    assert "84.75 % ± 0.25" in page and 'alt="base-2, train_loss by epoch' in page
+    assert "84.75 % ± 0.25" in page and 'alt="base-2, validation accuracy by epoch' in page
 
 
 def test_a_single_network_is_judged_by_the_spread_of_the_group_on_the_other_side(compared: Compare) -> None:

@@ -112,5 +112,5 @@ def test_json_too_deep_or_too_large_for_a_number_is_named(compared: Compare, con
     made.commit("Hostile", write=False)
     made.commit("Again", write=False)
     for options in ({}, {"md": True}, {"csv": True}, {"json": True}):
-        printed = compared("main~1", "main", every=True, html=Path("page.html"), **options)
+        printed = compared("main~1", "main", every=True, **options)
         assert options == {"csv": True} or "extra" in printed

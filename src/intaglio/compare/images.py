@@ -60,6 +60,16 @@ class ImageChange:
     won: list[Flip]
     examples: list[Example] = field(default_factory=list)
 
+    @property
+    def confuses_otherwise(self) -> bool:
+        """Whether the confusion matrices differ; they may not, though other images are wrong."""
+        return any(cell.change for row in self.cells for cell in row)
+
+    @property
+    def differs(self) -> bool:
+        """Whether any image is taken for another class."""
+        return bool(self.lost or self.won or self.confuses_otherwise)
+
 
 def change_on_images(network: str, there: pd.DataFrame, here: pd.DataFrame) -> ImageChange | None:
     """Compare two tables of predictions by image; None when their images or labels differ."""

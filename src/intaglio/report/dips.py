@@ -59,7 +59,8 @@ def explain_dip(network: Network) -> str:
     )
     training = " The training accuracy falls with it, so this is not over-fitting." if dip.with_training else ""
     return (
-        f"{network.name}: validation accuracy falls from {before} (epoch {dip.before}) to {lowest} (epoch {dip.lowest}), "
-        f"where the learning rate is at {100 * dip.rate:.0f} % of its peak, and is at {end} at the end, where the rate is "
-        f"close to 0: large steps move the weights away from what fits, and small ones settle them.{training}"
+        f"{network.name}: validation accuracy falls from {before} (epoch {dip.before}) to {lowest} (epoch "
+        f"{dip.lowest}), where the learning rate is at {100 * dip.rate:.0f} % of its peak, and is at {end} at the end, "
+        f"where the rate is close to 0: large steps move the weights away from what fits, and small ones settle them."
+        f"{training}"
     )
