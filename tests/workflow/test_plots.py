@@ -65,6 +65,8 @@ def draw(page_file: Path) -> dict[str, list[tuple[str, str]]]:
             drawing.wait_for()
             marks = [(kind, colour) for kind, colour in drawing.evaluate(MARKS)]
             drawn[plots.nth(place).get_attribute("id") or ""] = marks
+        # Validation and training, in the legend of each plot of epochs.
+        assert page.locator('.role-legend-symbol path[stroke="black"][stroke-dasharray]').count() == 2 * 4
         browser.close()
     assert requested == [page_file.as_uri()]
     assert wrong == []
