@@ -18,7 +18,8 @@ unexport PYTHONHOME PYTHONPATH
 BROWSER ?= install
 
 # A stamp is written last, so an interrupted set-up is done again (pip keeps its downloads). Its name has a checksum of the
-# place and of the files that it depends on, so a moved clone or another lock is noticed.
+# place and of the files that it depends on, so a moved or copied clone or another lock is noticed. It contains the place: the
+# programs of an environment start the Python of the place where it was made, so it cannot be used in another.
 stamp = .venv/$(1)-$(firstword $(shell { pwd -P; cat $(2); } | cksum))
 INSTALLED := $(call stamp,installed,requirements.lock)
 READY := $(call stamp,ready,requirements.lock pyproject.toml)
@@ -52,12 +53,15 @@ $(INSTALLED):
 	newer (found: $(or $(PYTHON),none)): install it, or name one: make setup PYTHON=/path/to/python3" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2> /dev/null || { echo "$(PYTHON) has no venv module: install it (Debian, Ubuntu: \
 	apt install python3-venv), or name another Python: make setup PYTHON=/path/to/python3" >&2; exit 1; }
+	@if [ -d .venv ]; then made_in=$$(cat .venv/installed-* 2> /dev/null | head -n 1) || :; case $$made_in in \
+		"" | "$$(pwd -P)") echo "the .venv here is not of this requirements.lock, or not whole: making it anew" ;; \
+		*) echo "the .venv here was made in $$made_in, where its programs look for Python: making it anew" ;; esac; fi
 	@echo "installing the packages of requirements.lock into .venv (on Linux about 7 GB; 2 to 10 minutes)"
 	@rm -rf .venv
 	@"$(PYTHON)" -m venv .venv
 	@sed -n '/^setuptools==/,/[^\\]$$/p' requirements.lock | $(PIP_INSTALL) --require-hashes --requirement /dev/stdin
 	@$(PIP_INSTALL) --require-hashes --no-build-isolation --use-pep517 --requirement requirements.lock
-	@touch $@
+	@pwd -P > $@
 
 $(READY): $(INSTALLED)
 	@rm -f .venv/ready-*

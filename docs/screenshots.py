@@ -1,4 +1,4 @@
-"""Make the pictures of this folder anew, from a finished run: `python docs/screenshots.py`, in the clone's environment."""
+"""Make the pictures of this folder anew, from a finished run: `python docs/screenshots.py`."""
 
 import argparse
 import io
@@ -12,12 +12,12 @@ from intaglio.netron.pictures import FLAGS
 
 HERE = Path(__file__).parent
 # What is seen of the report, in pixels of the page, and how wide its picture is.
-WINDOW = {"width": 1100, "height": 1330}
+WINDOW = {"width": 1240, "height": 1640}
 REPORT_WIDTH = 900
 # What is seen of the graph, in pixels of its picture.
 GRAPH_HEIGHT = 1130
 # So many are enough for pages of few hues, and make files of a third of the size.
-COLOURS = 64
+COLOURS = 128
 
 
 def main() -> None:
@@ -47,8 +47,8 @@ def photograph(page_file: Path) -> bytes:
 
 
 def save(picture: Image.Image, path: Path) -> None:
-    """Write few colours, as small as PNG gets."""
-    few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    """Write few colours, as small as PNG gets; chosen so that rare ones stay."""
+    few = picture.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     few.save(path, optimize=True)
     print(f"{path}: {picture.width} x {picture.height}, {path.stat().st_size:,} bytes")
 

@@ -154,7 +154,9 @@ def test_a_moved_clone_gets_a_new_environment(clone: Clone) -> None:
     home = clone.root
     clone.root = home.rename(home.with_name("moved"))
     try:
-        assert clone.setup()[0] == 0
+        status, output = clone.setup()
+        assert status == 0
+        assert f"was made in {home}" in output
         assert not (clone / ".venv/old").exists()
         assert clone.works()
     finally:
