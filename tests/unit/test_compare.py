@@ -637,6 +637,7 @@ def test_the_same_seed_twice_counts_once(compared: Compare) -> None:
     accuracy = json.loads(compared("main~1", "main", json=True))["metrics"]["base.test.accuracy"]
     assert accuracy["networks"] == [2, 2]
     assert "note: base-1: has the seed of base" in compared("main~1", "main")
+    assert "groups of two seeds: a weak verdict" in compared("main~1", "main")
 
 
 def test_an_incomplete_group_has_no_mean(compared: Compare) -> None:
@@ -646,6 +647,7 @@ def test_an_incomplete_group_has_no_mean(compared: Compare) -> None:
     made.commit("B", write=False)
     printed = compared("main~1", "main", every=True)
     assert row(printed, "base.test.accuracy")[1:] == ["–", "–", "–"]
+    assert "note: base: no mean at main, where base-2 has no test accuracy" in printed
     assert row(printed, "base-1.test.accuracy")[:2] == ["84.75 %", "84.75 %"]
 
 

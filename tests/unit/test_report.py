@@ -126,6 +126,7 @@ def test_networks_that_differ_in_the_seed_alone_count_as_one(run: Run, coats: Pr
     assert mean[6:9] == ["94.44 ± 3.93 %", "", "best"]
     assert "net, 2 seeds" in Page(content).section("numbers")
     assert "seeds 0 and 1" in Page(content).text
+    assert "groups of two seeds: a weak verdict" in Page(content).text.lower()
 
 
 def test_different_test_images_of_a_set_are_named_instead_of_a_p(run: Run, coats: Prepared) -> None:
