@@ -16,13 +16,14 @@ logger = logging.getLogger("intaglio")
 def log_to(command: str, row: str | None) -> Iterator[None]:
     """Send the package's log lines to standard error and to `logs/COMMAND[.ROW].log`, with the time taken.
 
-    The log file is not versioned: it is the only place where clocks may show.
+    Lines are added to what an earlier run left there, until `begin_log`. The log file is not versioned: it is the only
+    place where clocks may show.
     """
     name = f"{command}.{row}" if row else command
     path = Path("logs", f"{name}.log")
     try:
         path.parent.mkdir(exist_ok=True)
-        to_file = logging.FileHandler(path, mode="w", encoding="utf-8")
+        to_file = logging.FileHandler(path, mode="a", encoding="utf-8")
     except OSError as error:
         raise UserError(f"{path}: the log cannot be written: {error.strerror}; make {path.parent}/ writable") from error
     to_file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
@@ -33,3 +34,10 @@ def log_to(command: str, row: str | None) -> Iterator[None]:
     start = time.monotonic()
     yield
     logger.info("done in %.1f s", time.monotonic() - start)
+
+
+def begin_log() -> None:
+    """Empty the log file: it is this process's own from here on."""
+    for handler in logger.handlers:
+        if isinstance(handler, logging.FileHandler):
+            Path(handler.baseFilename).open("wb").close()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from intaglio.chain.hashes import Hashes
-from intaglio.chain.run_cache import CHOICE, restore
+from intaglio.chain.run_cache import restore
 
 OUTPUT = "results/metrics/base.json"
 MD5 = "0123456789abcdef0123456789abcdef"
@@ -26,10 +26,7 @@ MD5 = "0123456789abcdef0123456789abcdef"
         f'{{"{OUTPUT}": "{MD5}", "/tmp/x": "{MD5}"}}',
     ],
 )
-def test_a_list_that_is_damaged_or_of_other_outputs_is_not_an_earlier_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
-) -> None:
-    monkeypatch.setenv(CHOICE, "yes")
+def test_a_list_that_is_damaged_or_of_other_outputs_is_not_an_earlier_run(tmp_path: Path, content: str) -> None:
     listed = tmp_path / "run.json"
     listed.write_text(content)
-    assert restore(listed, [OUTPUT], None, Hashes(tmp_path / "hashes.json")) is False
+    assert restore(listed, [OUTPUT], Hashes(tmp_path / "hashes.json")) is False

@@ -23,8 +23,13 @@ from intaglio.chain.dvc_lockfile import read_lock, set_damaged_aside
 from intaglio.chain.hashes import CACHE, Hashes
 from intaglio.chain.run_record import read_record
 from intaglio.chain.stages import Stage
+from intaglio.chain.step_state import own_folder
 from intaglio.chain.sync import compare_jobs, update_snakemake
 from intaglio.errors import UserError
+from intaglio.fetching.cache import Cache
+from intaglio.fetching.fetch import fetch
+from intaglio.fetching.originals import File, Originals
+from intaglio.params.download import Download
 
 REPOSITORY = Path(__file__).parents[2]
 MANY = b"[" * 100_000
@@ -147,6 +152,22 @@ def test_a_file_system_without_locks_is_named(run: RecordedRun, monkeypatch: pyt
     with pytest.raises(UserError, match=os.strerror(number)) as error:
         claim()
     assert is_one_line(error, LOCK)
+
+
+def test_every_other_lock_too_is_named_where_there_are_none(
+    run: RecordedRun, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fail(monkeypatch, fcntl, "flock", OSError(errno.ENOLCK, os.strerror(errno.ENOLCK)))
+    with pytest.raises(UserError) as error, own_folder(tmp_path / "state", "train@base"):
+        pass
+    assert is_one_line(error, tmp_path / "state/lock")
+    with pytest.raises(UserError) as error, outputs_held():
+        pass
+    assert is_one_line(error, ".dvc/tmp/rwlock")
+    originals = Originals("tiny", (File("images", 1, "0" * 64),), ())
+    with pytest.raises(UserError) as error:
+        fetch(originals, None, Cache(tmp_path), Download(attempts=1, timeout=1), "data.tiny.source")
+    assert is_one_line(error, tmp_path)
 
 
 def test_a_device_in_place_of_the_lock_is_named(run: RecordedRun) -> None:

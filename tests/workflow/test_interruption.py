@@ -163,16 +163,38 @@ def test_an_edited_source_stops_the_step_that_runs_it_and_is_named(
     assert rejected.returncode == 2 and "workflow/code/train.json: is not of src/intaglio" in rejected.stdout
 
 
-def test_a_step_that_runs_already_is_not_started_again(prepared: Project) -> None:
+def test_a_step_that_runs_already_is_waited_for_and_its_result_taken(
+    prepared: Project, left_alone: tuple[dict[str, str], float]
+) -> None:
     # Two runs on different machines of a cluster know nothing of each other, but share the folder.
-    apart = {"INTAGLIO_RUN": "elsewhere 1"}
-    prepared.environment |= apart
+    prepared.environment |= {"INTAGLIO_RUN": "elsewhere 1"}
     running = prepared.start(*train_command(prepared))
     read_until(running, "epoch 1/")
-    rejected = prepared.run(*train_command(prepared), check=False)
-    assert rejected.returncode == 2 and "train@base is running already" in rejected.stdout
+    second = prepared.start(*train_command(prepared))
+    read_until(second, "train@base is running already")
+    text, _ = second.communicate()
+    assert running.wait() == 0 and second.returncode == 0, text
+    assert "taken from DVC's cache" in text and "epoch" not in text
+    assert prepared.bytes_of(*OF_TRAIN) == left_alone[0]
+
+
+def test_a_step_goes_on_from_where_the_one_that_it_waited_for_was_killed(
+    prepared: Project, left_alone: tuple[dict[str, str], float]
+) -> None:
+    prepared.environment |= {"INTAGLIO_RUN": "elsewhere 1"}
+    running = prepared.start(*train_command(prepared))
+    read_until(running, "epoch 1/")
+    second = prepared.start(*train_command(prepared))
+    read_until(second, "train@base is running already")
+    log = (prepared.root / "logs/train.base.log").read_text()
+    assert "epoch 1/" in log and "is running already" not in log
     running.kill()
     running.wait()
+    read_until(second, "base: continues after epoch")
+    text, _ = second.communicate()
+    assert second.returncode == 0, text
+    assert "epoch 1/" not in (prepared.root / "logs/train.base.log").read_text()
+    assert prepared.bytes_of(*OF_TRAIN) == left_alone[0]
 
 
 def test_other_packages_than_the_locked_ones_stop_the_run_unless_they_are_chosen_and_then_leave_a_mark(

@@ -21,7 +21,16 @@ HOLDER = "INTAGLIO_RUN"
 
 
 class BusyError(UserError):
-    """Another process holds a lock."""
+    """Another process holds a lock.
+
+    Attributes:
+        holder: the process and its host, as it wrote them.
+    """
+
+    def __init__(self, text: str, holder: str) -> None:
+        """Keep who holds it beside the message."""
+        super().__init__(text)
+        self.holder = holder
 
 
 def claim(path: Path = LOCK, busy: str = "a run is active in this clone") -> BinaryIO:
@@ -37,12 +46,12 @@ def claim(path: Path = LOCK, busy: str = "a run is active in this clone") -> Bin
         # Who holds it is for messages only: on a full disk the lock works without.
         with suppress(OSError):
             file.truncate(0)
-            file.write(f"process {os.getpid()}".encode())
+            file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
     except BlockingIOError as error:
         file.seek(0)
         holder = quote(file.read(LONGEST_QUOTE).decode(errors="replace").strip()) or "another process"
         file.close()
-        raise BusyError(f"{path}: {busy} ({holder}); wait until it has ended") from error
+        raise BusyError(f"{path}: {busy} ({holder}); wait until it has ended", holder) from error
     except OSError as error:
         file.close()
         reason = error.strerror or error

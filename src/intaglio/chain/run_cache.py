@@ -22,16 +22,15 @@ from intaglio.logs import logger
 CHOICE = "INTAGLIO_TAKE_FROM_CACHE"
 
 
-def restore(path: Path, expected: Sequence[str], runner: psutil.Process | None, hashes: Hashes) -> bool:
+def restore(path: Path, expected: Sequence[str], hashes: Hashes) -> bool:
     """Put back the outputs of an earlier run; returns whether all of them were there.
 
     Args:
         path: where the run's outputs are listed with their MD5.
         expected: the outputs that the step has.
-        runner: the workflow tool that started the step.
         hashes: to check what was put back.
     """
-    if not _wanted(runner) or not path.exists():
+    if not path.exists():
         return False
     outputs = read_outputs(path, expected)
     if outputs is None:
@@ -64,8 +63,12 @@ def read_outputs(path: Path, expected: Sequence[str]) -> dict[str, str] | None:
     )
 
 
-def _wanted(runner: psutil.Process | None) -> bool:
-    """Whether a workflow tool started the step, and has no option to compute everything anew."""
+def is_wanted(runner: psutil.Process | None) -> bool:
+    """Whether a workflow tool started the step, and has no option to compute everything anew.
+
+    Args:
+        runner: that tool, if it is on this machine.
+    """
     if CHOICE in os.environ:
         return True
     if "DVC_STAGE" not in os.environ or runner is None:

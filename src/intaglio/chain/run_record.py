@@ -6,7 +6,6 @@ changed. `sync` relies on its record.
 """
 
 import hashlib
-import shutil
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -14,16 +13,17 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from intaglio.chain.clone_lock import claim, claimed
+from intaglio.chain.clone_lock import claimed
 from intaglio.chain.dvc_cache import Cache
 from intaglio.chain.hashes import Hashes
 from intaglio.chain.recorder import RECORDER, Recorder
-from intaglio.chain.run_cache import restore
+from intaglio.chain.run_cache import is_wanted, restore
 from intaglio.chain.stages import PARAMS, STAGES, Stage, read_stages
 from intaglio.chain.step_source import CODE, Sources
+from intaglio.chain.step_state import own_folder
 from intaglio.errors import UserError
 from intaglio.files import as_json, write_json
-from intaglio.logs import logger
+from intaglio.logs import begin_log, logger
 from intaglio.params.reader import Params
 
 RECORDS = Path(".intaglio/runs")
@@ -78,6 +78,7 @@ def recorded(step: str, reads: Set[str], writes: Set[str]) -> Iterator[bool]:
     """
     stage = _stage_of(step, reads, writes)
     if stage is None:
+        begin_log()
         yield True
         return
     with claimed() as runner:
@@ -85,9 +86,12 @@ def recorded(step: str, reads: Set[str], writes: Set[str]) -> Iterator[bool]:
         for path in stage.leftovers:
             path.unlink()
         run = _Run(stage)
-        with run.own_state() as state:
+        state = STATES / run.key
+        with own_folder(state, stage.name) as waited:
+            # Only now: until then the log may be that of a process which runs.
+            begin_log()
             RECORDER.set(Recorder(run.check_unchanged, state))
-            restored = restore(run.past, stage.outputs, runner, run.hashes)
+            restored = (waited or is_wanted(runner)) and restore(run.past, stage.outputs, run.hashes)
             if restored:
                 logger.info("computed before from the same settings, inputs and code: taken from DVC's cache")
             yield not restored
@@ -103,21 +107,6 @@ class _Run:
         self.settings = Params(PARAMS).canonical(stage.keys)
         self.inputs = self.hashes.md5s(stage.inputs)
         self.key, self.past = past_run(stage, self.settings, self.inputs)
-
-    @contextmanager
-    def own_state(self) -> Iterator[Path]:
-        """A folder that belongs to all that the result depends on, for one process at a time; removed on success."""
-        folder = STATES / self.key
-        lock = folder / "lock"
-        with claim(lock, f"{self.stage.name} is running already"):
-            try:
-                yield folder
-                # What cannot be removed is of use to the very same run alone.
-                shutil.rmtree(folder, ignore_errors=True)
-            finally:
-                # A step that keeps no state leaves no folder either.
-                if folder.exists() and list(folder.iterdir()) == [lock]:
-                    shutil.rmtree(folder, ignore_errors=True)
 
     def check_unchanged(self) -> None:
         """Raise a UserError when something that the step has read is no longer what it was."""
