@@ -11,6 +11,9 @@ from intaglio.errors import UserError
 
 logger = logging.getLogger("intaglio")
 
+# `extra` of a line that is not for the log file, which may be another process's as yet.
+TERMINAL_ONLY = {"terminal_only": True}
+
 
 @contextmanager
 def log_to(command: str, row: str | None) -> Iterator[None]:
@@ -26,6 +29,7 @@ def log_to(command: str, row: str | None) -> Iterator[None]:
         to_file = logging.FileHandler(path, mode="a", encoding="utf-8")
     except OSError as error:
         raise UserError(f"{path}: the log cannot be written: {error.strerror}; make {path.parent}/ writable") from error
+    to_file.addFilter(lambda record: not hasattr(record, "terminal_only"))
     to_file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     to_terminal = logging.StreamHandler(sys.stderr)
     to_terminal.setFormatter(logging.Formatter(f"{name}: %(message)s"))

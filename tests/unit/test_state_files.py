@@ -160,7 +160,7 @@ def test_every_other_lock_too_is_named_where_there_are_none(
     fail(monkeypatch, fcntl, "flock", OSError(errno.ENOLCK, os.strerror(errno.ENOLCK)))
     with pytest.raises(UserError) as error, own_folder(tmp_path / "state", "train@base"):
         pass
-    assert is_one_line(error, tmp_path / "state/lock")
+    assert is_one_line(error, tmp_path / "state.lock")
     with pytest.raises(UserError) as error, outputs_held():
         pass
     assert is_one_line(error, ".dvc/tmp/rwlock")

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import socket
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -61,8 +62,10 @@ def claim(path: Path = LOCK, busy: str = "a run is active in this clone") -> Bin
 
 def _opened(path: Path) -> BinaryIO:
     try:
-        if path.exists() and not path.is_file():
-            raise UserError(f"{path}: is not a file; remove it, and run the same command again")
+        # One look, not two: the process that holds it may remove it meanwhile.
+        with suppress(FileNotFoundError, NotADirectoryError):
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise UserError(f"{path}: is not a file; remove it, and run the same command again")
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("ab+", buffering=0)
     except FileExistsError as error:

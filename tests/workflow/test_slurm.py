@@ -1,0 +1,143 @@
+"""The chain on a Slurm of two nodes, whose jobs see nothing of the machine that `snakemake` runs on but its files.
+
+The tests share a clone, and each goes on with it as the one before has left it.
+"""
+
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import slurm
+from project import REPOSITORY, Project, tiny_clone
+
+from intaglio.chain.run_record import RECORDS
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(slurm.reason_to_skip() is not None, reason=str(slurm.reason_to_skip())),
+]
+
+# Looked at more often than is polite on a cluster that others use.
+SNAKEMAKE = (
+    *("snakemake", "--workflow-profile", "profiles/slurm"),
+    *("--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "2"),
+)
+TRAIN = (*SNAKEMAKE, "results/metrics/base.json")
+# Some half a minute: a job of Slurm takes long to begin.
+EPOCHS = 150
+LONGEST = 180.0
+
+
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Where Snakemake's executor is: beside the tests' own environment, which has the locked packages and no others."""
+    extra = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]["cluster"]
+    if all(importlib.util.find_spec(name.split("==")[0].replace("-", "_")) for name in extra):
+        return []
+    folder = str(tmp_path_factory.mktemp("plugin"))
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--target", folder]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, *extra], check=True)
+    return [folder]
+
+
+@pytest.fixture(scope="module")
+def project(plugin: list[str], tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Project]:
+    """A clone on a cluster, with the whole chain for two networks."""
+    with slurm.cluster(tmp_path_factory.mktemp("slurm")):
+        made = tiny_clone(tmp_path_factory.mktemp("cluster") / "clone", cache, visualize__pictures=False)
+        made.remove("train.scratch")
+        made.environment["PYTHONPATH"] = os.pathsep.join([made.environment["PYTHONPATH"], *plugin])
+        yield made
+
+
+def log(project: Project) -> str:
+    return (project.root / "logs/train.base.log").read_text()
+
+
+def output_of(project: Project, job: str) -> str:
+    """What a job has printed so far."""
+    return "".join(path.read_text() for path in project.root.glob(f".snakemake/slurm_logs/rule_train/*/{job}.log"))
+
+
+def wait(reached: Callable[[], bool], running: "subprocess.Popen[str]") -> None:
+    """Wait until something is so; fail when the command that is to lead there ends before."""
+    end = time.monotonic() + LONGEST
+    while not reached():
+        assert running.poll() is None, running.communicate()[0]
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+def start(project: Project, epoch: int) -> "subprocess.Popen[str]":
+    """Start the training, and wait until an epoch has ended."""
+    head = project.start(*TRAIN)
+    wait(lambda: bool(slurm.jobs("train")) and f"epoch {epoch}/{EPOCHS}" in log(project), head)
+    return head
+
+
+def test_the_whole_chain_runs_and_leaves_both_tools_with_nothing_to_do(project: Project) -> None:
+    project.run(*SNAKEMAKE)
+    assert project.planned() == []
+    assert project.dvc_status() == {}
+    assert not slurm.jobs()
+
+
+def test_a_job_whose_head_was_killed_is_waited_for_and_its_result_taken(project: Project) -> None:
+    project.set(recipes__full__epochs=EPOCHS)
+    head = start(project, epoch=2)
+    head.kill()
+    head.wait()
+    (first,) = slurm.jobs("train")
+    again = project.start(*TRAIN)
+    wait(lambda: len(slurm.jobs("train")) == 2, again)
+    (second,) = slurm.jobs("train") - {first}
+    wait(lambda: "train@base is running already" in output_of(project, second), again)
+    # The job that runs is left alone, and so is its log.
+    assert f"epoch 2/{EPOCHS}" in log(project)
+    assert first in slurm.jobs("train")
+    text, _ = again.communicate(timeout=LONGEST)
+    assert again.returncode == 0, text
+    assert f"epoch {EPOCHS}/{EPOCHS}" in output_of(project, first)
+    assert "taken from DVC's cache" in log(project) and "epoch" not in log(project)
+    assert project.planned("results/metrics/base.json") == []
+
+
+def test_ctrl_c_cancels_the_job_and_the_next_goes_on_even_if_it_is_queued_again(
+    project: Project,
+) -> None:
+    # The test before trained the same without interruption. Without its record it is computed anew.
+    expected = project.bytes_of("results/checkpoints", "results/metrics")
+    (checkpoint,) = project.root.glob("results/checkpoints/base.safetensors")
+    checkpoint.unlink()
+    shutil.rmtree(project.root / RECORDS / "train@base")
+    head = start(project, epoch=2)
+    os.killpg(head.pid, signal.SIGINT)
+    text, _ = head.communicate(timeout=LONGEST)
+    assert head.returncode != 0, text
+    assert not slurm.jobs("train")
+    assert list(project.root.glob(".intaglio/resume/*/base.pt"))
+    head = start(project, epoch=EPOCHS // 2)
+    went_on = continued(project)
+    assert went_on >= 2
+    (job,) = slurm.jobs("train")
+    project.run("scontrol", "requeue", job)
+    wait(lambda: continued(project) > went_on, head)
+    text, _ = head.communicate(timeout=LONGEST)
+    assert head.returncode == 0, text
+    assert project.bytes_of("results/checkpoints", "results/metrics") == expected
+    assert project.planned("results/metrics/base.json") == []
+
+
+def continued(project: Project) -> int:
+    """The epoch after which the training went on; 0 when it began anew."""
+    line = re.search("base: continues after epoch ([0-9]+)", log(project))
+    return int(line[1]) if line else 0
