@@ -93,6 +93,11 @@ def jobs(rule: str = "") -> set[str]:
     return {job for job, comment in rows if comment.startswith(f"rule_{rule}")}
 
 
+def cancel_all() -> None:
+    """End all jobs."""
+    subprocess.run(["scancel", "--user", "root"], check=True)
+
+
 def _install() -> None:
     if all(map(shutil.which, PROGRAMS)):
         return

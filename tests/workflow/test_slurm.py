@@ -13,6 +13,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,8 @@ SNAKEMAKE = (
 )
 TRAIN = (*SNAKEMAKE, "results/metrics/base.json")
 # Some half a minute: a job of Slurm takes long to begin.
-EPOCHS = 150
-LONGEST = 180.0
+EPOCHS = 200
+LONGEST = 300.0
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,9 @@ def project(plugin: list[str], tmp_path_factory: pytest.TempPathFactory, cache: 
 
 
 def log(project: Project) -> str:
-    return (project.root / "logs/train.base.log").read_text()
+    """What the training has written so far: nothing while Snakemake has removed the file."""
+    path = project.root / "logs/train.base.log"
+    return path.read_text() if path.exists() else ""
 
 
 def output_of(project: Project, job: str) -> str:
@@ -77,11 +80,23 @@ def wait(reached: Callable[[], bool], running: "subprocess.Popen[str]") -> None:
         time.sleep(0.2)
 
 
-def start(project: Project, epoch: int) -> "subprocess.Popen[str]":
-    """Start the training, and wait until an epoch has ended."""
-    head = project.start(*TRAIN)
-    wait(lambda: bool(slurm.jobs("train")) and f"epoch {epoch}/{EPOCHS}" in log(project), head)
-    return head
+@pytest.fixture
+def start(project: Project) -> "Iterator[Callable[..., subprocess.Popen[str]]]":
+    """Start the training, and wait until an epoch of it has ended, if one is given."""
+    heads = []
+
+    def started(epoch: int = 0) -> "subprocess.Popen[str]":
+        head = project.start(*TRAIN)
+        heads.append(head)
+        wait(lambda: not epoch or (bool(slurm.jobs("train")) and f"epoch {epoch}/{EPOCHS}" in log(project)), head)
+        return head
+
+    yield started
+    for head in heads:
+        with suppress(ProcessLookupError):
+            os.killpg(head.pid, signal.SIGKILL)
+        head.wait()
+    slurm.cancel_all()
 
 
 def test_the_whole_chain_runs_and_leaves_both_tools_with_nothing_to_do(project: Project) -> None:
@@ -91,18 +106,20 @@ def test_the_whole_chain_runs_and_leaves_both_tools_with_nothing_to_do(project: 
     assert not slurm.jobs()
 
 
-def test_a_job_whose_head_was_killed_is_waited_for_and_its_result_taken(project: Project) -> None:
+def test_a_job_whose_head_was_killed_is_waited_for_and_its_result_taken(
+    project: Project, start: Callable[..., "subprocess.Popen[str]"]
+) -> None:
     project.set(recipes__full__epochs=EPOCHS)
-    head = start(project, epoch=2)
+    head = start(epoch=2)
     head.kill()
     head.wait()
     (first,) = slurm.jobs("train")
-    again = project.start(*TRAIN)
+    again = start()
     wait(lambda: len(slurm.jobs("train")) == 2, again)
     (second,) = slurm.jobs("train") - {first}
     wait(lambda: "train@base is running already" in output_of(project, second), again)
-    # The job that runs is left alone, and so is its log.
-    assert f"epoch 2/{EPOCHS}" in log(project)
+    # Snakemake has removed the log of the job that runs.
+    wait(lambda: f"epoch 2/{EPOCHS}" in log(project), again)
     assert first in slurm.jobs("train")
     text, _ = again.communicate(timeout=LONGEST)
     assert again.returncode == 0, text
@@ -112,20 +129,21 @@ def test_a_job_whose_head_was_killed_is_waited_for_and_its_result_taken(project:
 
 
 def test_ctrl_c_cancels_the_job_and_the_next_goes_on_even_if_it_is_queued_again(
-    project: Project,
+    project: Project, start: Callable[..., "subprocess.Popen[str]"]
 ) -> None:
-    # The test before trained the same without interruption. Without its record it is computed anew.
+    project.set(recipes__full__epochs=EPOCHS)
+    project.snakemake("results/metrics/base.json")
     expected = project.bytes_of("results/checkpoints", "results/metrics")
-    (checkpoint,) = project.root.glob("results/checkpoints/base.safetensors")
-    checkpoint.unlink()
+    # Without its record it is not taken from the cache.
+    (project.root / "results/checkpoints/base.safetensors").unlink()
     shutil.rmtree(project.root / RECORDS / "train@base")
-    head = start(project, epoch=2)
+    head = start(epoch=2)
     os.killpg(head.pid, signal.SIGINT)
     text, _ = head.communicate(timeout=LONGEST)
     assert head.returncode != 0, text
     assert not slurm.jobs("train")
     assert list(project.root.glob(".intaglio/resume/*/base.pt"))
-    head = start(project, epoch=EPOCHS // 2)
+    head = start(epoch=EPOCHS // 2)
     went_on = continued(project)
     assert went_on >= 2
     (job,) = slurm.jobs("train")
