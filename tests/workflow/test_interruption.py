@@ -183,11 +183,11 @@ def test_a_step_goes_on_from_where_the_one_that_it_waited_for_was_killed(
 ) -> None:
     prepared.environment |= {"INTAGLIO_RUN": "elsewhere 1"}
     running = prepared.start(*train_command(prepared))
-    read_until(running, "epoch 1/")
+    read_until(running, "epoch 2/")  # the first epoch is kept by now
     second = prepared.start(*train_command(prepared))
     read_until(second, "train@base is running already")
     log = (prepared.root / "logs/train.base.log").read_text()
-    assert "epoch 1/" in log and "is running already" not in log
+    assert "epoch 2/" in log and "is running already" not in log
     running.kill()
     running.wait()
     read_until(second, "base: continues after epoch")
