@@ -4,7 +4,7 @@ import inspect
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from intaglio.chain.code_files import STEPS
-from intaglio.errors import SettingError, UserError
-from intaglio.steps.declare import Reads, Writes
+from intaglio.errors import LONGEST_MESSAGE, SettingError, UserError, quote
+from intaglio.steps.declare import Option, Reads, Writes
 from intaglio.steps.declare import options as options_of
 
 COMMANDS = ("check", "compare", "fingerprint", "sync", "view")
@@ -42,11 +42,20 @@ def _command(module: str, name: str) -> Callable[..., None]:
             for kind in (Reads, Writes)
         )
         try:
-            with log_to(name, options.get("name")), recorded(name, reads, writes) as to_be_computed:
-                if to_be_computed:
-                    run(**options)
+            with log_to(name, options.get("name")):
+                _check_files(declared, options)
+                with recorded(name, reads, writes) as to_be_computed:
+                    if to_be_computed:
+                        run(**options)
         except UserError as error:
             logger.error("error: %s", _located(error, options))
+            raise typer.Exit(2) from error
+        except BrokenPipeError:  # `| head`: Typer ends quietly
+            raise
+        except OSError as error:
+            # A failing disk or a limit of the system: what can be known beforehand has been checked.
+            cause = f"{error.filename or name}: {error.strerror or error}; remove the cause, then try again"
+            logger.error("error: %s", quote(cause, LONGEST_MESSAGE))
             raise typer.Exit(2) from error
         except KeyboardInterrupt as interrupt:
             logger.error("interrupted; the same command goes on")
@@ -63,6 +72,19 @@ def _command(module: str, name: str) -> Callable[..., None]:
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__doc__ = run.__doc__
     return command
+
+
+def _check_files(declared: Sequence[Option], options: dict[str, Any]) -> None:
+    """Check all files that a step is to read and write, before it computes anything."""
+    from intaglio.files import check_input, check_output
+
+    for option in declared:
+        path = options[option.parameter.name]
+        match option.mark:
+            case Reads(folder=folder):
+                check_input(path, folder)
+            case Writes():
+                check_output(path)
 
 
 def _located(error: UserError, options: dict[str, Any]) -> UserError:

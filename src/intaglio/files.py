@@ -28,14 +28,16 @@ def replacing(path: Path) -> Iterator[Path]:
         if path.exists() and not path.is_file():
             raise UserError(f"{path}: is not a file but a folder or a device; move it away, or choose another name")
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+        # Cut, since it may be as long as a name can be.
+        prefix, suffix = f".{path.stem[:40]}.", path.suffix[:40]
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=suffix)
         os.close(handle)
         temporary = Path(name)
         temporary.chmod(0o666 & ~_umask())
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror or error}; {_fix(path, error)}") from error
+        raise _cannot_be_written(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -47,6 +49,10 @@ def _umask() -> int:
     return mask
 
 
+def _cannot_be_written(path: Path, error: OSError) -> UserError:
+    return UserError(f"{path}: cannot be written: {error.strerror or error}; {_fix(path, error)}")
+
+
 def _fix(path: Path, error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"change the permissions of {path.parent}, or choose another folder"
@@ -56,6 +62,45 @@ def _fix(path: Path, error: OSError) -> str:
     if blocked is not None:
         return f"{blocked} is a file where a folder should be: move it away"
     return "free some space or choose another disk, then run the same command again"
+
+
+def check_input(path: Path, folder: bool) -> None:
+    """Check that a path can be read from, if there is anything: what is missing is left to those who know its origin.
+
+    Raises:
+        UserError: there is something else than a file (or folder), or it cannot be read.
+    """
+    kind = "folder" if folder else "file"
+    try:
+        if not path.exists():
+            return
+        # Before it is opened: that may wait for ever on a device or pipe.
+        if not (path.is_dir() if folder else path.is_file()):
+            raise UserError(f"{path}: is not a {kind}; move it away, and make the {kind} again")
+        if folder:
+            next(path.iterdir(), None)
+        else:
+            path.open("rb").close()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}; change the path or permissions") from error
+
+
+def check_output(path: Path) -> None:
+    """Check that a file can be written, as far as that can be known before, and without writing anything.
+
+    Raises:
+        UserError: there is something else than a file, or its folder cannot be written to.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path}: is not a file but a folder or a device; move it away, or choose another name")
+        folder = next(folder for folder in path.parents if folder.exists())
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise _cannot_be_written(path, error) from error
 
 
 def write_text(path: Path, text: str) -> None:

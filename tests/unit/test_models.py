@@ -45,7 +45,9 @@ def network(config: Model = SPEEDNET, shape: tuple[int, int, int] = (1, 28, 28),
 def card(config: Model = SPEEDNET, channels: int = 1, side: int = 28) -> Card:
     return Card(
         model=config.model_dump(),
-        input=ImageInput(shape=(channels, side, side), built_for=(1, 28, 28), mean=(0.3,), std=(0.2,)),
+        input=ImageInput(
+            shape=(channels, side, side), built_for=(1, 28, 28), mean=(0.3,) * channels, std=(0.2,) * channels
+        ),
         classes=tuple("abcdefghij"),
         set="fashion_mnist",
     )

@@ -51,7 +51,7 @@ def test_what_fits_is_checked_once() -> None:
         ({"compute__device": "cpu", "compute__precision": "fp16"}, "compute.precision"),
         ({"recipes__full__augment__shift": 99}, "recipes.full.augment.shift"),
         ({"recipes__full__resolution": [0.01, 1]}, "recipes.full.resolution"),
-        ({"models__small__widths": [1_000_000] * 3}, "models.small"),
+        ({"models__small__widths": [100_000] * 3}, "models.small"),
         ({"finetune__finetuned__freeze": 9}, "finetune.finetuned.freeze"),
         ({"train__scratch__size": 1}, "train.scratch.size"),
         (

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from safetensors.torch import load_file
 
 from intaglio.errors import SettingError, UserError
-from intaglio.models.checkpoint import load
+from intaglio.models.checkpoint import load, save
 from intaglio.steps import evaluate, finetune, train
 
 DEFAULT = Path(__file__).parents[2] / "params.yaml"
@@ -175,6 +175,16 @@ def test_a_frozen_backbone_is_left_as_it_was(tmp_path: Path) -> None:
     tuned = run_finetune(tmp_path, base, data, finetune__tuned__freeze="backbone")
     before, after = load_file(base), load_file(tuned)
     assert {name for name in before if not before[name].equal(after[name])} == {"head.weight", "head.bias"}
+
+
+def test_a_network_whose_finite_weights_overflow_is_an_error_of_one_line(tmp_path: Path) -> None:
+    data = write_prepared(tmp_path / "data.safetensors")
+    checkpoint = run_train(tmp_path, data)
+    network, _, card = load(checkpoint)
+    network.state_dict()["head.weight"].fill_(3e38)
+    save(checkpoint, network, card)
+    with pytest.raises(UserError, match=r"base\.safetensors: gives logits"):
+        run_evaluate(tmp_path, checkpoint, data)
 
 
 def test_evaluating_on_data_with_other_classes_is_an_error(tmp_path: Path) -> None:

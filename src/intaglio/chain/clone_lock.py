@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import socket
 import stat
 import threading
@@ -115,7 +116,10 @@ def is_free() -> bool:
 def _runner() -> psutil.Process | None:
     """The workflow tool that started this step; None when it runs on another machine, or there is none."""
     if HOLDER in os.environ:
-        host, process = os.environ[HOLDER].split()
+        written = re.fullmatch(r"(\S+) ([0-9]{1,9})", os.environ[HOLDER])
+        if written is None:
+            raise UserError(f"{HOLDER}={os.environ[HOLDER]}: not what a run sets for its steps; unset it")
+        host, process = written.groups()
         return psutil.Process(int(process)) if host == socket.gethostname() else None
     if "DVC_STAGE" in os.environ:
         # DVC sets it for what it starts, a shell in between included, and has it not itself.

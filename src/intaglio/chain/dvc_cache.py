@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from intaglio.errors import UserError
+from intaglio.errors import UserError, quote
 from intaglio.files import replacing
 
 DVC = Path(".dvc")
@@ -25,8 +25,10 @@ def read_config() -> Mapping[str, Any]:
         raise UserError(f"{DVC}/config: not there; restore it (git checkout {DVC}), or make it anew (dvc init)")
     try:
         config: Mapping[str, Any] = Config(str(DVC.absolute()), validate=False)
-    except ConfigError as error:
+    except (ConfigError, OSError, UnicodeDecodeError) as error:
         raise UserError(f"{DVC}/config: {error}; fix it, or restore it from git") from error
+    if not all(isinstance(section, Mapping) for section in config.values()):
+        raise UserError(f"{DVC}/config: a setting without a section; fix it, or restore it from git")
     return config
 
 
@@ -40,7 +42,10 @@ def let_dvc_do_without_git() -> bool:
         return False
     if read_config().get("core", {}).get("no_scm"):
         return False
-    subprocess.run(["dvc", "config", "--local", "core.no_scm", "true"], check=True, capture_output=True)
+    command = ["dvc", "config", "--local", "core.no_scm", "true"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace")
+    if done.returncode:
+        raise UserError(f"{DVC}/config.local: `{' '.join(command)}` failed: {quote(done.stderr.strip())}; fix it")
     return True
 
 

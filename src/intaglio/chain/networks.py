@@ -37,7 +37,7 @@ def check_networks(params: Params, settings: Everything, code: Path) -> None:
         UserError: a network does not fit its images, its recipe or the memory, or the device is not there.
     """
     key = _key(params, code)
-    if CHECKED.is_file() and CHECKED.read_text(encoding="utf-8") == key:
+    if CHECKED.is_file() and CHECKED.read_bytes() == key.encode():
         return
     from intaglio.training.machine import check_machine
 

@@ -27,13 +27,16 @@ class Cache:
         """The folder that `INTAGLIO_CACHE` names, or else the user's cache folder.
 
         Raises:
-            UserError: the name is not a path.
+            UserError: the name is not a path, or there is none and the user has no home.
         """
         named = os.environ.get("INTAGLIO_CACHE")
         try:
-            return cls(Path(named).expanduser().absolute() if named else user_cache_path("intaglio"))
+            folder = Path(named).expanduser().absolute() if named else user_cache_path("intaglio")
         except RuntimeError as error:
             raise UserError(f"INTAGLIO_CACHE={named}: {error}; write the path without ~") from error
+        if not folder.is_absolute():  # a user without an account and without HOME
+            raise UserError("INTAGLIO_CACHE: not set, and this user has no home folder; set it to a folder")
+        return cls(folder)
 
     def find(self, checksum: str) -> Written | None:
         """Content by its SHA-256, hashed again before it is used; damaged content is deleted."""

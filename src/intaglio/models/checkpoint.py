@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from intaglio.errors import UserError
+from intaglio.errors import SettingError, UserError
 from intaglio.files import replacing
 from intaglio.models.build import build
 from intaglio.models.inputs import ImageInput
@@ -78,19 +78,26 @@ def load(path: Path) -> tuple[nn.Module, Parts, Card]:
     """Read a network back, on the CPU, in evaluation mode; torch's random numbers are left as they are.
 
     Raises:
-        UserError: the file is missing or damaged, is not a checkpoint of this project, or its weights are not those of
-            the network that its card describes.
+        UserError: the file is missing or damaged, is not a checkpoint of this project, its weights are not those of
+            the network that its card describes, or one of them is not a finite number.
     """
     weights, card = _read(path)
-    with torch.random.fork_rng(devices=[]):
-        network, parts = build(card.config, card.input.built_for, len(card.classes))
-    adapt_channels(network, parts, card.input.built_for[0], card.input.shape[0])
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    actual = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    # Without values: a card may describe a network that no memory holds.
+    with torch.device("meta"):
+        try:
+            network, parts = build(card.config, card.input.built_for, len(card.classes))
+        except SettingError as error:
+            raise UserError(f"{path}: {error.problem.partition(';')[0]}; {FIX}") from error
+        adapt_channels(network, parts, card.input.built_for[0], card.input.shape[0])
+    expected = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in network.state_dict().items()}
+    actual = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in weights.items()}
     if expected != actual:
-        name = min(set(expected.items()) ^ set(actual.items()))[0]
+        name = min(name for name, _ in expected.items() ^ actual.items())
         raise UserError(f"{path}: {name}: not a weight of the {card.config.name} that the file describes; {FIX}")
-    network.load_state_dict(weights)
+    for name, tensor in weights.items():
+        if not tensor.isfinite().all():
+            raise UserError(f"{path}: {name}: has values that are not finite numbers; {FIX}")
+    network.load_state_dict(weights, assign=True)
     return network.eval(), parts, card
 
 
@@ -98,7 +105,8 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Card]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            # Copied: what is read is a mapping of the file, which may be cut meanwhile.
+            weights = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such checkpoint; run the step that writes it") from error
     except (OSError, SafetensorError) as error:
@@ -106,6 +114,9 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Card]:
     try:
         card = TypeAdapter(Card).validate_json(metadata.get(KEY, ""))
         TypeAdapter(Model).validate_python(card.model)
-    except ValidationError as error:
+    except (ValidationError, RecursionError) as error:
         raise UserError(f"{path}: a safetensors file, but not a checkpoint of this project; {FIX}") from error
+    channels = card.input.shape[0]
+    if not channels == len(card.input.mean) == len(card.input.std) or not card.classes:
+        raise UserError(f"{path}: what it says of its input or classes does not fit together; {FIX}")
     return weights, card

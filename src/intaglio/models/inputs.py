@@ -2,9 +2,16 @@
 
 import json
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-Shape = tuple[int, int, int]
+from pydantic import Field
+
+# Bounds of what a file may say: above any use, and low enough for sizes to be computed.
+Side = Annotated[int, Field(ge=1, le=10_000)]
+Shape = tuple[Side, Side, Side]
+Mean = Annotated[float, Field(ge=0, le=1)]
+Deviation = Annotated[float, Field(gt=1e-6, le=1)]
+Crop = Annotated[float, Field(ge=0.1, le=1)]
 Interpolation = Literal["bilinear", "bicubic"]
 
 
@@ -23,10 +30,10 @@ class ImageInput:
 
     shape: Shape
     built_for: Shape
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: tuple[Mean, ...]
+    std: tuple[Deviation, ...]
     interpolation: Interpolation = "bilinear"
-    crop: float = 1.0
+    crop: Crop = 1.0
 
     @property
     def size(self) -> tuple[int, int]:

@@ -1,7 +1,9 @@
 """Whether an ONNX file computes what the network computes."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,6 +15,11 @@ from intaglio.errors import UserError
 from intaglio.models.checkpoint import Card
 from intaglio.onnx.session import FIX, Session
 from intaglio.results.parity import BothAccuracies, ParityRecord, WorstImage
+
+# ONNX Runtime may take so many seconds, and so many times as long as PyTorch; it takes about as long.
+SECONDS = 60.0
+TIMES = 30.0
+LARGEST = 1e30
 
 Logits = NDArray[np.float32]
 
@@ -51,12 +58,30 @@ def check_card(session: Session, card: Card) -> None:
         raise UserError(f"{session.path}: its metadata are not those of the checkpoint; {FIX}")
 
 
+def check_size(results: Sequence[Parity], checkpoint: Path, onnx: Path) -> None:
+    """Check that all logits are numbers that can be subtracted.
+
+    Raises:
+        UserError: some of one file's are NaN, infinite or next to that.
+    """
+    for result in results:
+        for path, logits in ((checkpoint, result.pytorch), (onnx, result.onnx)):
+            if not np.abs(logits).max() < LARGEST:
+                raise UserError(f"{path}: gives logits that are too large or NaN; run the step that writes it again")
+
+
 @torch.no_grad()
 def compare(network: nn.Module, session: Session, batches: PlainBatches) -> Parity:
-    """Run images through both, a batch at a time, in fp32 on the CPU."""
+    """Run images through both, a batch at a time, in fp32 on the CPU.
+
+    Raises:
+        UserError: ONNX Runtime fails, or takes much longer than PyTorch.
+    """
+    start = time.monotonic()
     # One after the other: in turn, the idle threads of one would keep the processor from the other (ten times slower).
     pytorch = [network(images.contiguous()).numpy() for images, _ in batches]
-    onnx = [session.run(images.contiguous().numpy()) for images, _ in batches]
+    with session.at_most(SECONDS + TIMES * (time.monotonic() - start)):
+        onnx = [session.run(images.contiguous().numpy()) for images, _ in batches]
     return Parity(batches.batch_size, np.concatenate(pytorch), np.concatenate(onnx))
 
 

@@ -6,7 +6,8 @@ from pydantic import Field
 
 from intaglio.params.section import Section
 
-Width = Annotated[int, Field(ge=1)]
+# Above any use, and low enough for the number of weights to be computed.
+Width = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class Speednet(Section):
@@ -30,7 +31,9 @@ class ArticleMLP(Section):
     """The article's first network: linear layers with ReLU between them."""
 
     name: Literal["article_mlp"] = Field(description="Architecture: see docs/models.md.")
-    hidden: Annotated[list[Width], Field(min_length=1)] = Field(description="Units of each hidden layer.")
+    hidden: Annotated[list[Width], Field(min_length=1, max_length=100)] = Field(
+        description="Units of each hidden layer."
+    )
 
 
 Model = Annotated[Speednet | ArticleCNN | ArticleMLP, Field(discriminator="name")]

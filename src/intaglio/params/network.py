@@ -13,7 +13,7 @@ class NetworkRow(Section):
 
     data: str = Field(description="Row of `data` that the network learns.")
     recipe: str = Field(description="Row of `recipes` that says how.")
-    size: Annotated[int, Field(ge=1)] | None = Field(
+    size: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         default=None,
         description="Side of the images that the network takes; null for that of the prepared images, or of the "
         "network that it starts from.",

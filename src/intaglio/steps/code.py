@@ -9,7 +9,7 @@ from intaglio.steps.declare import Reads
 def run(
     *,
     params: Annotated[Path, Reads("settings (params.yaml), checked as a whole")],
-    source: Annotated[Path, Reads("the package's folder (src/intaglio)")],
+    source: Annotated[Path, Reads("the package's folder (src/intaglio)", folder=True)],
     lock: Annotated[Path, Reads("locked packages (requirements.lock)")],
     output: Annotated[Path, "folder for a file of each step (workflow/code)"],
 ) -> None:

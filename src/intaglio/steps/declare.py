@@ -8,9 +8,10 @@ from typing import Any, get_type_hints
 
 @dataclass(frozen=True)
 class Reads:
-    """An option that names a file, or a folder, to read; `text` says what it is."""
+    """An option that names a file, or with `folder` a folder, to read; `text` says what it is."""
 
     text: str
+    folder: bool = False
 
 
 @dataclass(frozen=True)

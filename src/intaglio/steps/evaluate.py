@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 KEYS = ("compute", "evaluate")
 
+# Of a logit: with larger ones the loss is no longer a finite number, even where the weights are.
+LARGEST = 1e30
+
 
 def run(
     *,
@@ -22,8 +25,11 @@ def run(
     predictions: Annotated[Path, Writes("a row for each test image (CSV)")],
 ) -> None:
     """Score a network on the test split."""
+    import numpy as np
+
     from intaglio.data.batches import Mirrored, Normaliser, for_scoring
     from intaglio.data.store import open_prepared
+    from intaglio.errors import UserError
     from intaglio.models.checkpoint import load
     from intaglio.params.compute import Compute
     from intaglio.params.evaluate import Evaluate
@@ -50,6 +56,8 @@ def run(
     size = card.input.size
     batches = for_scoring(prepared, "test", size, normalise, batch_size=settings.batch_size, device=machine.device)
     logits, labels = (tensor.numpy() for tensor in predict(network, batches, machine))
+    if not np.abs(logits).max() < LARGEST:
+        raise UserError(f"{checkpoint}: gives logits that are too large or NaN; run the step that writes it again")
     mirrored = None
     if settings.mirror and prepared.facts.flip:
         again, _ = predict(network, Mirrored(batches), machine)

@@ -12,7 +12,7 @@ KEYS = ("train", "finetune")
 def run(
     *,
     params: Annotated[Path, Reads("settings (params.yaml)")],
-    networks: Annotated[Path, Reads("folder with the descriptions of the networks")],
+    networks: Annotated[Path, Reads("folder with the descriptions of the networks", folder=True)],
     page: Annotated[Path, Writes("page (HTML)")],
     summary: Annotated[Path, Writes("summary (Markdown)")],
     epochs: Annotated[Path, Writes("all epochs in long form (CSV)")],

@@ -25,7 +25,7 @@ def run(
     from intaglio.errors import UserError
     from intaglio.logs import logger
     from intaglio.models.checkpoint import load
-    from intaglio.onnx.parity import check_card, compare, summarise
+    from intaglio.onnx.parity import check_card, check_size, compare, summarise
     from intaglio.onnx.session import Session
     from intaglio.params.compute import Compute
     from intaglio.params.reader import Params
@@ -51,6 +51,7 @@ def run(
         batches = for_scoring(prepared, "test", card.input.size, normalise, batch_size=count, device=cpu)
         results.append(compare(network, session, batches))
 
+    check_size(results, checkpoint, onnx)
     record = summarise(results, test.labels, test.rows, in_a_line(fingerprint("cpu", compute.threads)))
     agreement = record.agreement
     difference = record.max_difference

@@ -20,7 +20,7 @@ from intaglio.training.frozen import training_mode
 from intaglio.training.machine import Machine
 from intaglio.training.optimizer import optimizers
 from intaglio.training.progress import Progress
-from intaglio.training.resume import Stateful, States, restore, snapshot
+from intaglio.training.resume import Stateful, States, snapshot
 from intaglio.training.schedule import rate
 from intaglio.training.scoring import score
 from intaglio.training.task import Task
@@ -80,7 +80,7 @@ def fit(
     forward = compiled(network, task.loss, training.epoch(1), total, machine)
     chosen = optimizers(recipe.optimizer, network.named_parameters(), rates, head, machine.matrices)
     scaler = machine.scaler()
-    progress = Progress(steps, machine.device)
+    progress = Progress(steps, machine.device, learned)
 
     # Everything that changes from step to step: what an interrupted run continues from.
     changing: dict[str, Stateful] = {"network": network, "scaler": scaler, "progress": progress}
@@ -100,9 +100,7 @@ def fit(
         precision,
         counted(torch.get_num_threads(), "thread"),
     )
-    state = states.newest(name)
-    if state is not None:
-        restore(changing, state)
+    if states.restore(name, changing, machine.device):
         logger.info("%s: continues after epoch %d, step %d of %d", name, len(progress.rows), progress.done, steps)
 
     for epoch in range(len(progress.rows) + 1, recipe.epochs + 1):

@@ -1,7 +1,7 @@
 """How far a training run is."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from typing import Any
 
 import torch
@@ -25,14 +25,15 @@ class Progress:
         best_weights: a copy of that epoch's state dict, or None.
     """
 
-    def __init__(self, steps: int, device: torch.device) -> None:
-        """Before the first step; `steps` is those of an epoch."""
+    def __init__(self, steps: int, device: torch.device, network: nn.Module) -> None:
+        """Before the first step; `steps` is those of an epoch, `network` the one whose best weights may be kept."""
         self.rows: list[Epoch] = []
         self.best_accuracy = -1.0
         self.best_epoch: int | None = None
         self.best_weights: dict[str, Tensor] | None = None
         self._steps = steps
         self._device = device
+        self._kept = {name: _kind(value) for name, value in network.state_dict().items()}
         self._begin_epoch()
 
     def _begin_epoch(self) -> None:
@@ -69,15 +70,34 @@ class Progress:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from a `state_dict`, whose tensors may be on the CPU."""
-        self.rows = [Epoch(**row) for row in state["rows"]]
-        best = state["best"]
+        """Continue from a `state_dict`, whose tensors may be on the CPU.
+
+        Raises:
+            AttributeError, LookupError, TypeError, ValueError: it is not one, or is of another run.
+        """
+        rows = [Epoch(**row) for row in state["rows"]]
+        best, epoch = state["best"], state["epoch"]
+        plain = [*(value for row in rows for value in astuple(row)), best["accuracy"], epoch["done"], epoch["seen"]]
+        sums = [epoch[name] for name in ("losses", "norms", "correct")]
+        if not all(isinstance(value, int | float) for value in plain) or epoch["done"] not in range(self._steps + 1):
+            raise ValueError("not numbers, or more steps than an epoch has")
+        if [_kind(tensor) for tensor in sums] != [_kind(self.losses), _kind(self.norms), _kind(self.correct)]:
+            raise ValueError("sums of other steps")
+        if (best["epoch"] is None) != (best["weights"] is None) or best["epoch"] not in (
+            None,
+            *range(1, len(rows) + 1),
+        ):
+            raise ValueError("not the best epoch")
+        if best["weights"] is not None and {key: _kind(value) for key, value in best["weights"].items()} != self._kept:
+            raise ValueError("weights of another network")
+        self.rows = rows
         self.best_accuracy = best["accuracy"]
         self.best_epoch = best["epoch"]
         self.best_weights = best["weights"]
-        epoch = state["epoch"]
         self.done = epoch["done"]
-        self.losses = epoch["losses"].to(self._device)
-        self.norms = epoch["norms"].to(self._device)
-        self.correct = epoch["correct"].to(self._device)
+        self.losses, self.norms, self.correct = (tensor.to(self._device) for tensor in sums)
         self.seen = epoch["seen"]
+
+
+def _kind(tensor: Tensor) -> tuple[torch.dtype, torch.Size]:
+    return tensor.dtype, tensor.shape
