@@ -13,6 +13,7 @@ from torch import nn
 from intaglio.data.batches import for_scoring, normaliser
 from intaglio.data.shuffled import for_training
 from intaglio.data.store import open_prepared
+from intaglio.data.view import View
 from intaglio.models.build import build, initialise
 from intaglio.params.compute import Compute
 from intaglio.params.reader import Params
@@ -73,9 +74,9 @@ def main() -> None:
     facts, normalise = prepared.facts, normaliser(prepared)
     height, width, channels = prepared.shape
     size = (height, width)
-    training = for_training(prepared, size, recipe, seed=args.seed, memory=compute.memory, device=machine.device)
+    training = for_training(prepared, View(size), recipe, seed=args.seed, memory=compute.memory, device=machine.device)
     validation = for_scoring(
-        prepared, "validation", size, normalise, batch_size=recipe.batch_size, device=machine.device
+        prepared, "validation", View(size), normalise, batch_size=recipe.batch_size, device=machine.device
     )
     network, parts = build(model, (channels, *size), len(facts.classes))
     initialise(network, training.sample())

@@ -14,7 +14,9 @@ from intaglio.data import bordered, shuffled
 from intaglio.data.batches import Mirrored, Normaliser, PlainBatches, resized, to_tensor
 from intaglio.data.bordered import Bordered
 from intaglio.data.shuffled import EpochBatches
-from intaglio.params.recipe import Augment, ImageRecipe
+from intaglio.data.view import View
+from intaglio.params.augment import Augment
+from intaglio.params.recipe import ImageRecipe
 
 CPU = torch.device("cpu")
 PLAIN = Normaliser((0.0,), (1.0,))
@@ -29,7 +31,7 @@ def numbered(count: int, size: int = 5) -> tuple[Tensor, Tensor]:
 def batches(images: Tensor | Pixels, labels: Tensor, **changes: Any) -> EpochBatches:
     source = images if isinstance(images, Pixels) else pixels(images)
     settings = {"batch_size": 4} | {name: changes.pop(name) for name in set(changes) & set(ImageRecipe.model_fields)}
-    options: dict[str, Any] = {"size": source.shape[1:3], "memory": 1 << 20, "flip": True, "seed": 0}
+    options: dict[str, Any] = {"view": View(source.shape[1:3]), "memory": 1 << 20, "flip": True, "seed": 0}
     recipe = image_recipe(**settings)
     return EpochBatches(source, labels, PLAIN, device=CPU, recipe=recipe, **(options | changes))
 
@@ -112,7 +114,7 @@ def test_a_large_set_is_never_in_memory_as_a_whole(monkeypatch: pytest.MonkeyPat
 
 def test_all_groups_of_images_use_the_same_memory() -> None:
     images, _ = numbered(12)
-    held = Bordered(pixels(images), (5, 5), 1, most=6, device=CPU)
+    held = Bordered(pixels(images), View((5, 5)), 1, most=6, device=CPU)
     places = {held.windows([rows]).data_ptr() for rows in (range(6), range(6, 12), range(2, 5))}
     assert len(places) == 1
     with pytest.raises(RuntimeError):
@@ -123,7 +125,7 @@ def test_a_read_is_of_a_limited_number_of_images(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(bordered, "BLOCK", 16)
     images, _ = numbered(40)
     source = pixels(images)
-    held = Bordered(source, (5, 5), 1, most=40, device=CPU)
+    held = Bordered(source, View((5, 5)), 1, most=40, device=CPU)
     assert held.windows([range(4, 40)])[:, 0, 1, 1, 0, 0].tolist() == list(range(4, 40))
     assert source.reads == [range(4, 20), range(20, 36), range(36, 40)]
 
@@ -278,7 +280,7 @@ def test_normalised_images_have_mean_0_and_deviation_1_in_each_channel() -> None
 def test_scoring_batches_keep_the_order_and_can_be_iterated_twice() -> None:
     images, labels = numbered(7)
     source = pixels(images)
-    given = PlainBatches(source, labels, PLAIN, size=(5, 5), batch_size=3, device=CPU)
+    given = PlainBatches(source, labels, PLAIN, view=View((5, 5)), batch_size=3, device=CPU)
     for _ in range(2):
         assert [part.tolist() for _, part in given] == [[0, 1, 2], [3, 4, 5], [6]]
     assert source.reads == [range(3), range(3, 6), range(6, 7)] * 2
@@ -286,7 +288,9 @@ def test_scoring_batches_keep_the_order_and_can_be_iterated_twice() -> None:
 
 def test_mirrored_batches_are_the_mirror_images_and_can_be_iterated_twice() -> None:
     images = torch.arange(2 * 3 * 4, dtype=torch.uint8).view(2, 1, 3, 4)
-    given = Mirrored(PlainBatches(pixels(images), torch.tensor([1, 0]), PLAIN, size=(3, 4), batch_size=2, device=CPU))
+    given = Mirrored(
+        PlainBatches(pixels(images), torch.tensor([1, 0]), PLAIN, view=View((3, 4)), batch_size=2, device=CPU)
+    )
     for _ in range(2):
         ((mirrored, labels),) = given
         assert torch.equal(mirrored, PLAIN(images.flip(3))) and labels.tolist() == [1, 0]
@@ -294,9 +298,9 @@ def test_mirrored_batches_are_the_mirror_images_and_can_be_iterated_twice() -> N
 
 def test_images_of_another_size_are_resized_and_stay_bytes() -> None:
     images = np.full((2, 8, 8, 3), 77, np.uint8)
-    resized = to_tensor(images, (28, 20))
+    resized = to_tensor(images, View((28, 20)))
     assert resized.shape == (2, 3, 28, 20) and resized.dtype is torch.uint8 and resized.unique().tolist() == [77]
-    assert torch.equal(to_tensor(images, (8, 8)), torch.from_numpy(images).permute(0, 3, 1, 2))
+    assert torch.equal(to_tensor(images, View((8, 8))), torch.from_numpy(images).permute(0, 3, 1, 2))
 
 
 def test_the_sample_for_whitening_is_the_images_without_border_or_change() -> None:

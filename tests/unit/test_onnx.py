@@ -16,6 +16,7 @@ from prepared import write_prepared
 from torch import nn
 
 from intaglio.data.batches import Normaliser, PlainBatches
+from intaglio.data.view import View
 from intaglio.errors import UserError
 from intaglio.models.build import build
 from intaglio.models.checkpoint import Card, save
@@ -95,7 +96,7 @@ def test_every_network_computes_the_same_in_every_opset(config: Model, opset: in
             images,
             torch.zeros(17, dtype=torch.int64),
             Normaliser((0.2,), (0.2,)),
-            size=(12, 12),
+            view=View((12, 12)),
             batch_size=size,
             device=torch.device("cpu"),
         )

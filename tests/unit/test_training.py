@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from intaglio.errors import SettingError
+from intaglio.params.augment import Augment
 from intaglio.params.compute import Compute
-from intaglio.params.recipe import SGD, AdamW, Augment, ImageRecipe, Muon, Recipe, Schedule
+from intaglio.params.recipe import SGD, AdamW, ImageRecipe, Muon, Recipe, Schedule
 from intaglio.tasks.classification import Classification
 from intaglio.training.average import averaged
 from intaglio.training.compiled import compiled, problem_with

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from intaglio.data.store import Prepared
+from intaglio.data.view import Interpolation, View
 
 Batch = tuple[Tensor, Tensor]
 
@@ -45,20 +46,21 @@ class Normaliser:
         return images.to(memory_format=torch.channels_last).float().mul_(scale).sub_(shift.view(-1, 1, 1))
 
 
-def to_tensor(images: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
-    """uint8 N×H×W×C from the prepared file to uint8 N×C×H×W of the network's size, enlarged or reduced if need be.
+def to_tensor(images: NDArray[np.uint8], view: View) -> Tensor:
+    """uint8 N×H×W×C from the prepared file to uint8 N×C×H×W as a network views them.
 
-    Resizing is bilinear, with anti-aliasing when it reduces, and rounded back to uint8.
+    What resizing gives is rounded back to uint8.
     """
     tensor = torch.from_numpy(images).permute(0, 3, 1, 2)
-    if tuple(tensor.shape[2:]) == size:
-        return tensor
-    return resized(tensor.float(), size).round().clamp(0, 255).to(torch.uint8)
+    if tuple(tensor.shape[2:]) != view.whole:
+        tensor = resized(tensor.float(), view.whole, view.interpolation).round().clamp(0, 255).to(torch.uint8)
+    rows, columns = view.middle
+    return tensor[:, :, rows, columns]
 
 
-def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Floats N×C×H×W at another size, channels last in memory: bilinear, with anti-aliasing when it reduces."""
-    images = interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
+def resized(images: Tensor, size: tuple[int, int], interpolation: Interpolation = "bilinear") -> Tensor:
+    """Floats N×C×H×W at another size, channels last in memory; with anti-aliasing when it reduces."""
+    images = interpolate(images, size, mode=interpolation, antialias=True, align_corners=False)
     return images.contiguous(memory_format=torch.channels_last)
 
 
@@ -74,24 +76,24 @@ class PlainBatches:
         labels: Tensor,
         normalise: Normaliser,
         *,
-        size: tuple[int, int],
+        view: View,
         batch_size: int,
         device: torch.device,
     ) -> None:
-        """`labels` are int64 N; `size` is the H×W that the network takes."""
+        """`labels` are int64 N; `view` is the network's."""
         self.count = len(labels)
         self.batch_size = batch_size
         self._source = images
         self._labels = labels
         self._normalise = normalise
-        self._size = size
+        self._view = view
         self._device = device
 
     def __iter__(self) -> Iterator[Batch]:
         """Floats N×C×H×W and labels N, on the device."""
         for first in range(0, self.count, self.batch_size):
             last = min(first + self.batch_size, self.count)
-            images = to_tensor(self._source.read(first, last), self._size).to(self._device)
+            images = to_tensor(self._source.read(first, last), self._view).to(self._device)
             yield self._normalise(images), self._labels[first:last].to(self._device)
 
 
@@ -110,16 +112,16 @@ class Mirrored:
 def for_scoring(
     prepared: Prepared,
     split: Literal["validation", "test"],
-    size: tuple[int, int],
+    view: View,
     normalise: Normaliser,
     *,
     batch_size: int,
     device: torch.device,
 ) -> PlainBatches:
-    """A split in the order of the file, as batches for a network of a given input size H×W."""
+    """A split in the order of the file, as batches for a network with a given view."""
     chosen = prepared.split(split)
     labels = torch.from_numpy(chosen.labels)
-    return PlainBatches(chosen.images, labels, normalise, size=size, batch_size=batch_size, device=device)
+    return PlainBatches(chosen.images, labels, normalise, view=view, batch_size=batch_size, device=device)
 
 
 def normaliser(prepared: Prepared) -> Normaliser:

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from intaglio.data.batches import Source, to_tensor
+from intaglio.data.view import View
 
 # Images read at once: a read of a megabyte or so.
 BLOCK = 1024
@@ -13,25 +14,25 @@ BLOCK = 1024
 class Bordered:
     """The images of some rows of a set, each with a border that mirrors it, on a device."""
 
-    def __init__(self, source: Source, size: tuple[int, int], border: int, *, most: int, device: torch.device) -> None:
+    def __init__(self, source: Source, view: View, border: int, *, most: int, device: torch.device) -> None:
         """Allocate the memory.
 
         Args:
             source: where images are read from.
-            size: H×W that they are enlarged or reduced to.
-            border: pixels on each side, fewer than H and W.
+            view: what is kept of each.
+            border: pixels on each side, fewer than the view's H and W.
             most: images in memory at once.
             device: where they are kept.
         """
         self._source = source
-        self._size = size
+        self._view = view
         self._border = border
         self._device = device
         self._rows: list[range] = []
         self._images = torch.empty(0)
         # Allocated once for all groups of all epochs: where freed memory is kept (`machine.use`), a group larger by an
         # image would not fit into the memory of the one before it, and would be allocated beside it.
-        height, width = (side + 2 * border for side in size)
+        height, width = (side + 2 * border for side in view.size)
         shape = (most, source.shape[3], height, width)
         # From pinned memory the copy to a GPU needs no other one.
         self._memory = torch.empty(shape, dtype=torch.uint8, pin_memory=device.type == "cuda")
@@ -46,14 +47,15 @@ class Bordered:
             self._rows = []
             self._images = self._read(rows).to(self._device)
             self._rows = rows
-        return self._images.unfold(2, self._size[0], 1).unfold(3, self._size[1], 1)
+        height, width = self._view.size
+        return self._images.unfold(2, height, 1).unfold(3, width, 1)
 
     def _read(self, rows: list[range]) -> Tensor:
         border = (self._border, self._border)
         filled = 0
         for part in rows:
             for first in range(part.start, part.stop, BLOCK):
-                images = to_tensor(self._source.read(first, min(first + BLOCK, part.stop)), self._size)
+                images = to_tensor(self._source.read(first, min(first + BLOCK, part.stop)), self._view)
                 padded = np.pad(images.numpy(), ((0, 0), (0, 0), border, border), mode="reflect")
                 self._memory[filled : filled + len(images)] = torch.from_numpy(padded)
                 filled += len(images)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,9 +11,15 @@ from torch import Tensor
 
 from intaglio.data.batches import Batch, Normaliser, Source, normaliser, resized, to_tensor
 from intaglio.data.bordered import Bordered
+from intaglio.data.sampling import draw, drawn, once
 from intaglio.data.store import Prepared
+from intaglio.data.view import View
 from intaglio.errors import SettingError
+from intaglio.params.augment import Augment
 from intaglio.params.recipe import ImageRecipe
+
+if TYPE_CHECKING:
+    from intaglio.data.augmentation import Augmentation
 
 # Neighbouring images of the file that stay together when the blocks of a large set are shuffled.
 BLOCK = 1024
@@ -29,6 +36,8 @@ class Group:
 class EpochBatches:
     """Training batches: every image once an epoch, in an order and with changes that follow from (seed, epoch) alone.
 
+    Where the recipe balances the classes by sampling, an epoch has as many images as the set, drawn with replacement.
+
     Batches are at most `batch_size` and as equal in size as can be, so that the last one is not a small rest.
 
     A set that fits into `memory` is read once and shuffled as a whole. Of a larger one, blocks of the file come in a
@@ -41,12 +50,13 @@ class EpochBatches:
         labels: Tensor,
         normalise: Normaliser,
         *,
-        size: tuple[int, int],
+        view: View,
         recipe: ImageRecipe,
         flip: bool,
         seed: int,
         memory: int,
         device: torch.device,
+        augmentation: "Augmentation | None" = None,
     ) -> None:
         """Decide which images are in memory together, and allocate that memory.
 
@@ -54,34 +64,40 @@ class EpochBatches:
             images: where they are read from.
             labels: int64 N.
             normalise: bytes to floats.
-            size: H×W that the network takes, larger than the shift.
+            view: the network's; its size is larger than the shift.
             recipe: the batch size, the random changes, and the images' size in each part of the run.
             flip: whether the set allows mirroring.
             seed: the network's.
             memory: bytes of images in memory at a time.
             device: where batches are made.
+            augmentation: other changes than shifts and mirroring.
         """
         self.count = len(labels)
         self._source = images
         self._labels = labels
         self._normalise = normalise
-        self._size = size
+        self._view = view
         self._shift = recipe.augment.shift
         self._flip = recipe.augment.flip if flip else "none"
         self._seed = seed
         self._device = device
+        self._augmentation = augmentation
+        self._balanced = recipe.balance == "sample"
+        # In memory: what the network views, or whole images to crop from.
+        height, width = images.shape[1:3]
+        self._held = view if recipe.augment.crop is None else View((height, width))
         # Which images are mirrored in odd epochs when they take turns; in even ones it is the others.
         self._turns = torch.rand(self.count, generator=_generator(seed, 0)) < 0.5
         self._steps = -(-self.count // recipe.batch_size)
         self._total = recipe.epochs * self._steps
-        self._sizes = sizes(recipe, size)
+        self._sizes = sizes(recipe, view.size)
         self._shifted = round(recipe.augment.shift_until * self._total)  # steps of the run with shifted images
         # As torch.tensor_split does it: the first batches are larger by one.
         small, larger = divmod(self.count, self._steps)
         self.bounds = [batch * small + min(batch, larger) for batch in range(self._steps + 1)]
         self.groups = self._group(memory)
         most = max(len(group.places) for group in self.groups)
-        self._bordered = Bordered(images, size, self._shift, most=most, device=device)
+        self._bordered = Bordered(images, self._held, self._shift, most=most, device=device)
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -89,12 +105,16 @@ class EpochBatches:
 
     def sample(self, count: int = 5000) -> Tensor:
         """The first images, unchanged except for normalisation, as floats N×C×H×W on the CPU."""
-        return self._normalise(to_tensor(self._source.read(0, min(count, self.count)), self._size))
+        return self._normalise(to_tensor(self._source.read(0, min(count, self.count)), self._view))
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of one epoch from the one at `start` on: floats N×C×H×W and labels N, on the device."""
+        """The batches of one epoch from the one at `start` on, on the device.
+
+        Floats N×C×H×W and labels N, or their shares N×K of the classes where images are blended.
+        """
         generator = _generator(self._seed, epoch)
         blocks = self._blocks(generator)
+        numbers = draw(self._labels, generator) if self._balanced else None
         for group in self.groups:
             # Drawn for skipped groups too, so that the others' random numbers stay the same.
             count = len(group.places)
@@ -104,10 +124,13 @@ class EpochBatches:
             if group.batches.stop <= start:
                 continue
 
-            rows = _cut(blocks, group.places)
-            labels = torch.cat([self._labels[part.start : part.stop] for part in rows]).to(self._device)
+            if numbers is None:
+                shown = once(blocks, group.places)
+            else:
+                shown = drawn(numbers, group.places, all_in_memory=len(self.groups) == 1)
+            labels = self._labels[shown.numbers].to(self._device)
             if self._flip == "alternating":
-                mirrored = torch.cat([self._turns[part.start : part.stop] for part in rows]) ^ (epoch % 2 == 0)
+                mirrored = self._turns[shown.numbers] ^ (epoch % 2 == 0)
             for batch in group.batches[max(start - group.batches.start, 0) :]:
                 step = (epoch - 1) * self._steps + batch
                 first = group.places.start
@@ -115,15 +138,22 @@ class EpochBatches:
                 shifts = offsets[:, chosen]
                 if step >= self._shifted:
                     shifts = torch.full_like(shifts, self._shift)  # the window in the middle
-                index = chosen.to(self._device)
+                index = shown.index[chosen].to(self._device)
                 down, right = shifts.to(self._device)
-                images = self._bordered.windows(rows)[index, :, down, right]
+                images = self._bordered.windows(shown.rows)[index, :, down, right]
                 if self._flip != "none":
                     here = mirrored[chosen].to(self._device).view(-1, 1, 1, 1)
                     images = torch.where(here, images.flip(3), images)
+                if self._augmentation is not None:
+                    images = self._augmentation.change(images, epoch, batch)
                 images = self._normalise(images)
                 size = self._size_at(step)
-                yield images if size == self._size else resized(images, size), labels[index]
+                if size != self._view.size:
+                    images = resized(images, size, self._view.interpolation)
+                targets = labels[chosen.to(self._device)]
+                if self._augmentation is not None:
+                    images, targets = self._augmentation.blend((images, targets), epoch, batch)
+                yield images, targets
 
     def _size_at(self, step: int) -> tuple[int, int]:
         """H×W of the images at a step of the run: equal parts of it have the sizes in turn."""
@@ -131,7 +161,7 @@ class EpochBatches:
 
     def _group(self, memory: int) -> list[Group]:
         """As many batches together as fit into memory, at least one, and the same number in each group."""
-        height, width = (side + 2 * self._shift for side in self._size)
+        height, width = (side + 2 * self._shift for side in self._held.size)
         largest = self.bounds[1] * self._source.shape[3] * height * width
         groups = -(-self._steps // max(memory // largest, 1))
         borders = [group * self._steps // groups for group in range(groups + 1)]
@@ -152,14 +182,14 @@ def sizes(recipe: ImageRecipe, size: tuple[int, int]) -> list[tuple[int, int]]:
 
 def for_training(
     prepared: Prepared,
-    size: tuple[int, int],
+    view: View,
     recipe: ImageRecipe,
     *,
     seed: int,
     memory: int,
     device: torch.device,
 ) -> EpochBatches:
-    """The training split as batches for a network of a given input size H×W, `memory` MiB of images at a time.
+    """The training split as batches for a network with a given view, `memory` MiB of images at a time.
 
     Raises:
         SettingError: a setting of the recipe does not fit the images.
@@ -170,21 +200,22 @@ def for_training(
             "recipe.batch_size",
             f"{recipe.batch_size} is more than the {len(split.labels)} training images; lower it, or raise per_class",
         )
-    if recipe.augment.shift >= min(size):
+    if recipe.augment.shift >= min(view.size):
         raise SettingError(
             "recipe.augment.shift",
-            f"{recipe.augment.shift} is not smaller than the images' {min(size)} pixels; lower it",
+            f"{recipe.augment.shift} is not smaller than the images' {min(view.size)} pixels; lower it",
         )
     batches = EpochBatches(
         split.images,
         torch.from_numpy(split.labels),
         normaliser(prepared),
-        size=size,
+        view=view,
         recipe=recipe,
         flip=prepared.facts.flip,
         seed=seed,
         memory=memory << 20,
         device=device,
+        augmentation=_augmentation(recipe.augment, view, prepared, seed),
     )
     smallest = min(last - first for first, last in pairwise(batches.bounds))
     if smallest < 2 * recipe.accumulate:
@@ -197,19 +228,17 @@ def for_training(
     return batches
 
 
+def _augmentation(config: Augment, view: View, prepared: Prepared, seed: int) -> "Augmentation | None":
+    plain = Augment(shift=config.shift, shift_until=config.shift_until, flip=config.flip)
+    if config == plain:
+        return None
+    # Here, because torchvision takes a second to load.
+    from intaglio.data.augmentation import Augmentation
+
+    facts = prepared.facts
+    return Augmentation(config, view, mean=facts.mean, classes=len(facts.classes), seed=seed)
+
+
 def _generator(seed: int, epoch: int) -> torch.Generator:
     entropy = int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0])
     return torch.Generator().manual_seed(entropy >> 1)
-
-
-def _cut(blocks: list[range], places: range) -> list[range]:
-    """The rows at some places of the sequence of all blocks."""
-    rows: list[range] = []
-    place = 0
-    for block in blocks:
-        first = max(places.start - place, 0)
-        last = min(places.stop - place, len(block))
-        if first < last:
-            rows.append(block[first:last])
-        place += len(block)
-    return rows

@@ -2,9 +2,11 @@
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
+
+from intaglio.data.view import Interpolation, View
 
 # Bounds of what a file may say: above any use, and low enough for sizes to be computed.
 Side = Annotated[int, Field(ge=1, le=10_000)]
@@ -12,7 +14,6 @@ Shape = tuple[Side, Side, Side]
 Mean = Annotated[float, Field(ge=0, le=1)]
 Deviation = Annotated[float, Field(gt=1e-6, le=1)]
 Crop = Annotated[float, Field(ge=0.1, le=1)]
-Interpolation = Literal["bilinear", "bicubic"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,11 @@ class ImageInput:
     def size(self) -> tuple[int, int]:
         """H×W."""
         return self.shape[1:]
+
+    @property
+    def view(self) -> View:
+        """How it looks at an image of the prepared file."""
+        return View(self.size, self.interpolation, self.crop)
 
     def described(self) -> dict[str, str]:
         """The part of an exported file's metadata that is about its input, as JSON text by key."""

@@ -1,9 +1,10 @@
 """`recipes`: how a network is trained."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from intaglio.params.augment import Augment
 from intaglio.params.section import Section
 
 
@@ -44,22 +45,23 @@ Optimizer = Annotated[SGD | AdamW | Muon, Field(discriminator="name")]
 class Schedule(Section):
     """The learning rate over the run, as shares of its peak."""
 
-    warmup: float = Field(ge=0, lt=1, description="Share of all steps in which the rate rises linearly from 0.")
-    decay: Literal["cosine", "linear"] = Field(description="How the rate falls after the warm-up.")
-    final: float = Field(ge=0, le=1, description="Learning rate of the last step, as a share of the peak.")
-
-
-class Augment(Section):
-    """Random changes of the training images, new in every epoch."""
-
-    shift: int = Field(ge=0, description="Pixels, at most, in each direction.")
-    shift_until: float = Field(
-        gt=0, le=1, description="Share of the run after which images stay where they are, as those to be scored do."
+    warmup: float = Field(ge=0, lt=1, description="Share of all steps in which the rate rises to its peak.")
+    decay: Literal["cosine", "linear", "one_cycle", "plateau"] = Field(
+        description="How it falls: from the peak on linearly or as a cosine; one_cycle, which rises as a cosine, too; "
+        "or plateau, by a factor whenever validation accuracy has stopped improving."
     )
-    flip: Literal["none", "random", "alternating"] = Field(
-        description="Mirror half of the images, where the set allows it (not for digits): chosen anew each epoch, or "
-        "each image in every other epoch."
+    final: float = Field(
+        ge=0, le=1, description="Learning rate of the last step, or the lowest of plateau, as a share of the peak."
     )
+    factor: float = Field(default=0.1, gt=0, lt=1, description="plateau: what the rate is multiplied by.")
+    patience: int = Field(default=5, ge=1, description="plateau: epochs without a better validation accuracy.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        strange = {"factor", "patience"} & self.model_fields_set
+        if strange and self.decay != "plateau":
+            raise ValueError(f"{min(strange)} is for decay: plateau alone; leave it out")
+        return self
 
 
 class Recipe(Section):
@@ -79,6 +81,21 @@ class Recipe(Section):
         description="Share of all steps that the weights kept are an average over, or null for the last step's."
     )
     keep: Literal["last", "best"] = Field(description="Weights kept: the last epoch's, or validation's best.")
+    l1: float = Field(default=0.0, ge=0, description="L1 penalty of weights; not of biases and normalisation.")
+    balance: Literal["none", "loss", "sample"] = Field(
+        default="none",
+        description="For classes of unequal size: rare ones count more in the loss, or are drawn more often (with "
+        "replacement). Validation and test stay as they are.",
+    )
+    patience: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Epochs without a better validation accuracy after which the run ends, or null."
+    )
+
+    @model_validator(mode="after")
+    def _average_needs_every_epoch(self) -> Self:
+        if self.patience is not None and self.average is not None:
+            raise ValueError("patience does not go with average, which is over a share of all steps; leave out one")
+        return self
 
 
 class ImageRecipe(Recipe):

@@ -1,7 +1,7 @@
 """`NETWORK.json`: a training run as a whole, written by `train` and `finetune`."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from intaglio.results.epochs import Epoch
 from intaglio.results.measure import Accuracy, Count, Loss, Positive
@@ -40,6 +40,7 @@ class TrainingRecord(Record):
         train_images: images learned from.
         validation_images: images scored after each epoch.
         kept_epoch: the epoch whose weights were kept.
+        stopped_early: true if the run ended before the recipe's last epoch, because it no longer improved; or None.
         final: the last epoch.
         best: the epoch with the best validation accuracy.
     """
@@ -56,6 +57,7 @@ class TrainingRecord(Record):
     train_images: Count
     validation_images: Count
     kept_epoch: Positive
+    stopped_early: Literal[True] | None = None
     final: Final
     best: Best
 

@@ -53,8 +53,8 @@ def run(
     machine = use(compute, seed=0).exact()
     machine.place(network)
     normalise = Normaliser(card.input.mean, card.input.std)
-    size = card.input.size
-    batches = for_scoring(prepared, "test", size, normalise, batch_size=settings.batch_size, device=machine.device)
+    view = card.input.view
+    batches = for_scoring(prepared, "test", view, normalise, batch_size=settings.batch_size, device=machine.device)
     logits, labels = (tensor.numpy() for tensor in predict(network, batches, machine))
     if not np.abs(logits).max() < LARGEST:
         raise UserError(f"{checkpoint}: gives logits that are too large or NaN; run the step that writes it again")

@@ -48,7 +48,7 @@ def run(
     results = []
     for count in settings.batch_sizes:
         cpu = torch.device("cpu")
-        batches = for_scoring(prepared, "test", card.input.size, normalise, batch_size=count, device=cpu)
+        batches = for_scoring(prepared, "test", card.input.view, normalise, batch_size=count, device=cpu)
         results.append(compare(network, session, batches))
 
     check_size(results, checkpoint, onnx)

@@ -1,15 +1,21 @@
-"""Training a classifier of images: what the steps train and finetune share."""
+"""Training a classifier of images: what `train`, `finetune` and `find-lr` share."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from intaglio.data.batches import PlainBatches, for_scoring, normaliser
+from intaglio.data.sampling import class_weights
 from intaglio.data.shuffled import EpochBatches, for_training
 from intaglio.data.store import Prepared
+from intaglio.data.view import View
+from intaglio.models.checkpoint import Card, save
 from intaglio.models.parts import Parts
 from intaglio.params.recipe import ImageRecipe
+from intaglio.results.epochs import write_epochs
+from intaglio.results.records import write_record
 from intaglio.results.training import TrainingRecord, training_record
 from intaglio.tasks.classification import Classification
 from intaglio.training.loop import Run, fit
@@ -19,20 +25,21 @@ from intaglio.training.resume import States
 
 @dataclass(frozen=True)
 class ImageBatches:
-    """Images to learn from, and images to score each epoch on."""
+    """Images to learn from, images to score each epoch on, and what the classes count (float32 K, None for alike)."""
 
     training: EpochBatches
     validation: PlainBatches
+    weights: Tensor | None
 
 
 def image_batches(
-    prepared: Prepared, size: tuple[int, int], recipe: ImageRecipe, machine: Machine, *, seed: int, memory: int
+    prepared: Prepared, view: View, recipe: ImageRecipe, machine: Machine, *, seed: int, memory: int
 ) -> ImageBatches:
-    """The training and validation splits for a network of a given input size H×W.
+    """The training and validation splits for a network with a given view.
 
     Args:
         prepared: the data.
-        size: H×W that the images are enlarged or reduced to.
+        view: the network's.
         recipe: batch size and random changes.
         machine: where the batches are made.
         seed: what the order and the changes follow from.
@@ -41,79 +48,96 @@ def image_batches(
     Raises:
         SettingError: a setting of the recipe does not fit the images.
     """
-    training = for_training(prepared, size, recipe, seed=seed, memory=memory, device=machine.device)
+    training = for_training(prepared, view, recipe, seed=seed, memory=memory, device=machine.device)
     normalise = normaliser(prepared)
     batch_size = recipe.batch_size
-    validation = for_scoring(prepared, "validation", size, normalise, batch_size=batch_size, device=machine.device)
-    return ImageBatches(training, validation)
+    validation = for_scoring(prepared, "validation", view, normalise, batch_size=batch_size, device=machine.device)
+    weights = None
+    if recipe.balance == "loss":
+        labels = torch.from_numpy(prepared.split("train").labels)
+        weights = class_weights(labels, len(prepared.facts.classes)).to(machine.device)
+    return ImageBatches(training, validation, weights)
 
 
-def train_classifier(
-    network: nn.Module,
-    parts: Parts,
-    batches: ImageBatches,
-    recipe: ImageRecipe,
-    machine: Machine,
-    *,
-    name: str,
-    old_layers_rate: float = 1.0,
-    states: States | None = None,
-) -> Run:
-    """Move a network to the machine and train it in place.
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """A network that is about to be trained, and all that takes.
 
-    Args:
-        network: normalised images N×C×H×W to logits N×K.
+    Attributes:
+        network: normalised images N×C×H×W to logits N×K, on the machine's device.
         parts: the names of its parts.
+        card: what its checkpoint will say about it.
         batches: the data.
         recipe: the settings.
         machine: device and precision.
-        name: what the log lines and the saved states call it.
         old_layers_rate: learning rate of all layers but the head, as a share of the head's.
-        states: where an interrupted run continues from, and what this one saves for that.
-
-    Raises:
-        SettingError: the loss is not a finite number, or the network has to be compiled and cannot be.
-        UserError: the run's state cannot be saved.
     """
-    machine.place(network)
-    return fit(
-        network,
-        batches.training,
-        batches.validation,
-        Classification(recipe.label_smoothing),
-        recipe,
-        machine,
-        name=name,
-        head=parts.head,
-        rates={"": old_layers_rate, parts.head: 1.0},
-        states=states,
-    )
 
+    network: nn.Module
+    parts: Parts
+    card: Card
+    batches: ImageBatches
+    recipe: ImageRecipe
+    machine: Machine
+    old_layers_rate: float = 1.0
 
-def record_of(
-    run: Run, network: nn.Module, batches: ImageBatches, machine: Machine, *, model: str, fingerprint: str
-) -> TrainingRecord:
-    """What a run was and how it ended.
+    @property
+    def task(self) -> Classification:
+        """The loss, and what a correct output is."""
+        return Classification(self.recipe.label_smoothing, self.batches.weights)
 
-    Args:
-        run: the run.
-        network: the network that it trained.
-        batches: what it learned from.
-        machine: what it ran on.
-        model: the architecture's name.
-        fingerprint: the machine and the packages.
-    """
-    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in network.parameters()]
-    return training_record(
-        run.rows,
-        kept_epoch=run.kept_epoch,
-        parameters=sum(size for size, _ in sizes),
-        trainable=sum(size for size, learns in sizes if learns),
-        train_images=batches.training.count,
-        validation_images=batches.validation.count,
-        device=machine.device.type,
-        precision=str(machine.dtype).removeprefix("torch."),
-        deterministic=torch.are_deterministic_algorithms_enabled(),
-        model=model,
-        fingerprint=fingerprint,
-    )
+    @property
+    def rates(self) -> dict[str, float]:
+        """Shares of the learning rate by dotted name: see `training.optimizer.optimizers`."""
+        return {"": self.old_layers_rate, self.parts.head: 1.0}
+
+    def run(self, name: str, states: States | None = None) -> Run:
+        """Train the network in place.
+
+        Args:
+            name: what the log lines and the saved states call it.
+            states: where an interrupted run continues from, and what this one saves for that.
+
+        Raises:
+            SettingError: the loss is not a finite number, a batch needs more memory than there is, or the network has
+                to be compiled and cannot be.
+            UserError: the run's state cannot be saved.
+        """
+        return fit(
+            self.network,
+            self.batches.training,
+            self.batches.validation,
+            self.task,
+            self.recipe,
+            self.machine,
+            name=name,
+            head=self.parts.head,
+            rates=self.rates,
+            states=states,
+        )
+
+    def save(self, run: Run, fingerprint: str, *, checkpoint: Path, epochs: Path, summary: Path) -> None:
+        """Write the trained network, the epochs, and what the run was and how it ended.
+
+        `fingerprint` is that of the machine and the packages.
+        """
+        save(checkpoint, self.network, self.card)
+        write_epochs(epochs, run.rows)
+        write_record(summary, self._record(run, fingerprint))
+
+    def _record(self, run: Run, fingerprint: str) -> TrainingRecord:
+        sizes = [(parameter.numel(), parameter.requires_grad) for parameter in self.network.parameters()]
+        return training_record(
+            run.rows,
+            kept_epoch=run.kept_epoch,
+            stopped_early=run.stopped_early or None,
+            parameters=sum(size for size, _ in sizes),
+            trainable=sum(size for size, learns in sizes if learns),
+            train_images=self.batches.training.count,
+            validation_images=self.batches.validation.count,
+            device=self.machine.device.type,
+            precision=str(self.machine.dtype).removeprefix("torch."),
+            deterministic=torch.are_deterministic_algorithms_enabled(),
+            model=self.card.config.name,
+            fingerprint=fingerprint,
+        )

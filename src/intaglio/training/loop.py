@@ -2,8 +2,9 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -18,11 +19,13 @@ from intaglio.training.batches import Batch, ScoringBatches, TrainingBatches, sp
 from intaglio.training.compiled import compiled
 from intaglio.training.frozen import training_mode
 from intaglio.training.machine import Machine
-from intaglio.training.optimizer import optimizers
+from intaglio.training.memory import batch_that_fits, is_out_of_memory, too_large
+from intaglio.training.optimizer import add_l1, optimizers
 from intaglio.training.progress import Progress
 from intaglio.training.resume import Stateful, States, snapshot
 from intaglio.training.schedule import rate
 from intaglio.training.scoring import score
+from intaglio.training.stopping import stale
 from intaglio.training.task import Task
 
 # Steps between two checks that the loss is finite: each check waits for the GPU.
@@ -33,10 +36,17 @@ LINE_EVERY = 60.0
 
 @dataclass(frozen=True)
 class Run:
-    """What a training run gives: a row for each epoch, and the epoch whose weights the network now has."""
+    """What a training run gives.
+
+    Attributes:
+        rows: one for each epoch.
+        kept_epoch: the epoch whose weights the network now has.
+        stopped_early: whether it ended before the recipe's last epoch, because it no longer improved.
+    """
 
     rows: list[Epoch]
     kept_epoch: int
+    stopped_early: bool = False
 
 
 def fit(
@@ -67,7 +77,8 @@ def fit(
         states: where an interrupted run continues from, and what this one saves for that.
 
     Raises:
-        SettingError: the loss is not a finite number, or the network has to be compiled and cannot be.
+        SettingError: the loss is not a finite number, a batch needs more memory than there is, or the network has to be
+            compiled and cannot be.
         UserError: the run's state cannot be saved.
     """
     states = states or States()
@@ -104,28 +115,34 @@ def fit(
         logger.info("%s: continues after epoch %d, step %d of %d", name, len(progress.rows), progress.done, steps)
 
     for epoch in range(len(progress.rows) + 1, recipe.epochs + 1):
+        if stale(progress.rows, recipe.patience):
+            break
         start = time.monotonic()
         seen_before = progress.seen
         training_mode(network)
         batches = training.epoch(epoch, progress.done)
         for batch in _with_bar(batches, progress.done, steps, f"{name} epoch {epoch}/{recipe.epochs}"):
-            share = rate(recipe.schedule, (epoch - 1) * steps + progress.done, total)
+            share = rate(recipe.schedule, (epoch - 1) * steps + progress.done, total, progress.rows)
             for optimizer in chosen:
                 for group in optimizer.param_groups:
                     group["lr"] = group["peak"] * share
 
             network.zero_grad(set_to_none=True)
-            count = task.count(batch[1])
-            for inputs, targets in split(batch, recipe.accumulate):
-                with machine.autocast():
-                    outputs = forward(inputs)
-                # Weighted, because parts may differ in size: the gradient is that of the whole batch's mean loss.
-                loss = task.loss(outputs.float(), targets) * (task.count(targets) / count)
-                scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-                progress.losses[progress.done] += loss.detach() * count
-                progress.correct += task.correct(outputs.detach(), targets)
+            gradient = partial(_add_gradient, forward, task, machine, scaler, progress)
+            enough_memory = True
+            try:
+                gradient(batch, recipe.accumulate)
+            except (RuntimeError, MemoryError) as error:
+                enough_memory = not is_out_of_memory(error)
+                if enough_memory:
+                    raise
+            if not enough_memory:  # here, because an exception keeps what was computed before it
+                network.zero_grad(set_to_none=True)
+                raise _too_large(gradient, batch, recipe.accumulate, task)
             for optimizer in chosen:
                 scaler.unscale_(optimizer)
+            if recipe.l1:
+                add_l1(weights, recipe.l1)
             norm = nn.utils.clip_grad_norm_(weights, limit)
             progress.norms[progress.done] = norm
             # The scaler skips an optimizer whose own gradients overflow; all of them take a step, or none does.
@@ -135,7 +152,7 @@ def fit(
             scaler.update()
             if average is not None:
                 average.update_parameters(network)
-            progress.seen += count
+            progress.seen += task.count(batch[1])
             progress.done += 1
 
             if progress.done % CHECK_EVERY == 0 or progress.done == steps:
@@ -150,7 +167,7 @@ def fit(
         row = Epoch(
             epoch=epoch,
             step=epoch * steps,
-            learning_rate=_learning_rate(recipe, epoch * steps - 1, total),
+            learning_rate=_learning_rate(recipe, epoch * steps - 1, total, progress.rows),
             train_loss=progress.losses.sum().item() / progress.seen,
             train_accuracy=progress.correct.item() / progress.seen,
             validation_loss=validation_loss,
@@ -165,11 +182,43 @@ def fit(
         states.keep(name, snapshot(changing, machine.device))
 
     network.load_state_dict(progress.best_weights or learned.state_dict())
-    return Run(progress.rows, progress.best_epoch or recipe.epochs)
+    finished = len(progress.rows)
+    if finished < recipe.epochs:
+        logger.info("%s: stopped after epoch %d: no better for %d epochs", name, finished, recipe.patience)
+    return Run(progress.rows, progress.best_epoch or finished, stopped_early=finished < recipe.epochs)
 
 
-def _learning_rate(recipe: Recipe, step: int, total: int) -> float:
-    return recipe.optimizer.learning_rate * rate(recipe.schedule, step, total)
+def _add_gradient(
+    forward: nn.Module,
+    task: Task,
+    machine: Machine,
+    scaler: torch.amp.GradScaler,
+    progress: Progress,
+    batch: Batch,
+    parts: int,
+) -> None:
+    """Add a batch's gradient to the weights', and its loss and hits to the sums of the epoch."""
+    count = task.count(batch[1])
+    for inputs, targets in split(batch, parts):
+        with machine.autocast():
+            outputs = forward(inputs)
+        # Weighted, because parts may differ in size: the gradient is that of the whole batch's mean loss.
+        loss = task.loss(outputs.float(), targets) * (task.count(targets) / count)
+        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        progress.losses[progress.done] += loss.detach() * count
+        progress.correct += task.correct(outputs.detach(), targets)
+
+
+def _too_large(gradient: Callable[[Batch, int], None], batch: Batch, accumulate: int, task: Task) -> SettingError:
+    """The error for a batch that there is no memory for; smaller ones are tried, so nothing can go on after that."""
+    examples = len(batch[1])
+    part = -(-examples // accumulate)
+    fitting = batch_that_fits(part, lambda size: gradient(next(split(batch, -(-examples // size))), 1))
+    return too_large(part, accumulate, fitting, task.unit)
+
+
+def _learning_rate(recipe: Recipe, step: int, total: int, rows: Sequence[Epoch]) -> float:
+    return recipe.optimizer.learning_rate * rate(recipe.schedule, step, total, rows)
 
 
 def _stop_unless_finite(progress: Progress, recipe: Recipe, total: int) -> None:
@@ -181,7 +230,7 @@ def _stop_unless_finite(progress: Progress, recipe: Recipe, total: int) -> None:
     raise SettingError(
         "recipe.optimizer.learning_rate",
         f"the loss is no longer a finite number at epoch {finished + 1}, step {step + 1} of {total}, learning rate "
-        f"{_learning_rate(recipe, step, total):.6g}; lower it, or set clip_norm",
+        f"{_learning_rate(recipe, step, total, progress.rows):.6g}; lower it, or set clip_norm",
     )
 
 

@@ -56,6 +56,14 @@ def optimizers(
             return both
 
 
+@torch.no_grad()
+def add_l1(weights: Iterable[nn.Parameter], strength: float) -> None:
+    """Add the gradient of `strength` times the sum of absolute values, for weights with two axes or more."""
+    for weight in weights:
+        if weight.ndim >= 2 and weight.grad is not None:
+            weight.grad.add_(weight.sign(), alpha=strength)
+
+
 def _sgd(groups: list[dict[str, Any]], momentum: float) -> torch.optim.Optimizer:
     return torch.optim.SGD(groups, momentum=momentum, nesterov=True, fused=True)
 
