@@ -16,7 +16,7 @@ from intaglio.errors import LONGEST_MESSAGE, SettingError, UserError, quote
 from intaglio.steps.declare import Option, Reads, Writes
 from intaglio.steps.declare import options as options_of
 
-COMMANDS = ("check", "compare", "fingerprint", "sync", "view")
+COMMANDS = ("check", "compare", "find-lr", "fingerprint", "sync", "view")
 
 # Set for the package of the working directory, so that it is started once at most.
 ENTERED = "INTAGLIO_ENTERED"
@@ -102,7 +102,7 @@ def _located(error: UserError, options: dict[str, Any]) -> UserError:
 for _name in ("code", *STEPS):
     app.command(_name)(_command(f"intaglio.steps.{_name}", _name))
 for _name in COMMANDS:
-    app.command(_name)(_command(f"intaglio.commands.{_name}", _name))
+    app.command(_name)(_command(f"intaglio.commands.{_name.replace('-', '_')}", _name))
 
 
 def _run_own_package() -> None:

@@ -222,7 +222,7 @@ def picture(draw: Callable[[Axes, Theme], None], size: tuple[float, float], text
 
 
 def _svg(draw: Callable[[Axes, Theme], None], theme: Theme, size: tuple[float, float]) -> bytes:
-    with context(["default", _style(theme)]):
+    with context(["default", style(theme)]):
         figure = Figure(figsize=size, layout="constrained")
         draw(figure.subplots(), theme)
         buffer = io.BytesIO()
@@ -230,7 +230,7 @@ def _svg(draw: Callable[[Axes, Theme], None], theme: Theme, size: tuple[float, f
     return buffer.getvalue()
 
 
-def _style(theme: Theme) -> dict[str, Any]:
+def style(theme: Theme) -> dict[str, Any]:
     """Settings over matplotlib's defaults, so that a user's own matplotlibrc changes nothing."""
     return {
         "svg.hashsalt": "intaglio",

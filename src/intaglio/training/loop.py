@@ -2,9 +2,8 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import nn
@@ -15,11 +14,11 @@ from intaglio.logs import logger
 from intaglio.params.recipe import Recipe
 from intaglio.results.epochs import Epoch
 from intaglio.training.average import averaged
-from intaglio.training.batches import Batch, ScoringBatches, TrainingBatches, split
+from intaglio.training.batches import Batch, ScoringBatches, TrainingBatches
 from intaglio.training.compiled import compiled
 from intaglio.training.frozen import training_mode
+from intaglio.training.gradient import add_gradient
 from intaglio.training.machine import Machine
-from intaglio.training.memory import batch_that_fits, is_out_of_memory, too_large
 from intaglio.training.optimizer import add_l1, optimizers
 from intaglio.training.progress import Progress
 from intaglio.training.resume import Stateful, States, snapshot
@@ -128,17 +127,7 @@ def fit(
                     group["lr"] = group["peak"] * share
 
             network.zero_grad(set_to_none=True)
-            gradient = partial(_add_gradient, forward, task, machine, scaler, progress)
-            enough_memory = True
-            try:
-                gradient(batch, recipe.accumulate)
-            except (RuntimeError, MemoryError) as error:
-                enough_memory = not is_out_of_memory(error)
-                if enough_memory:
-                    raise
-            if not enough_memory:  # here, because an exception keeps what was computed before it
-                network.zero_grad(set_to_none=True)
-                raise _too_large(gradient, batch, recipe.accumulate, task)
+            add_gradient(forward, batch, recipe.accumulate, task, machine, scaler, progress)
             for optimizer in chosen:
                 scaler.unscale_(optimizer)
             if recipe.l1:
@@ -186,35 +175,6 @@ def fit(
     if finished < recipe.epochs:
         logger.info("%s: stopped after epoch %d: no better for %d epochs", name, finished, recipe.patience)
     return Run(progress.rows, progress.best_epoch or finished, stopped_early=finished < recipe.epochs)
-
-
-def _add_gradient(
-    forward: nn.Module,
-    task: Task,
-    machine: Machine,
-    scaler: torch.amp.GradScaler,
-    progress: Progress,
-    batch: Batch,
-    parts: int,
-) -> None:
-    """Add a batch's gradient to the weights', and its loss and hits to the sums of the epoch."""
-    count = task.count(batch[1])
-    for inputs, targets in split(batch, parts):
-        with machine.autocast():
-            outputs = forward(inputs)
-        # Weighted, because parts may differ in size: the gradient is that of the whole batch's mean loss.
-        loss = task.loss(outputs.float(), targets) * (task.count(targets) / count)
-        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        progress.losses[progress.done] += loss.detach() * count
-        progress.correct += task.correct(outputs.detach(), targets)
-
-
-def _too_large(gradient: Callable[[Batch, int], None], batch: Batch, accumulate: int, task: Task) -> SettingError:
-    """The error for a batch that there is no memory for; smaller ones are tried, so nothing can go on after that."""
-    examples = len(batch[1])
-    part = -(-examples // accumulate)
-    fitting = batch_that_fits(part, lambda size: gradient(next(split(batch, -(-examples // size))), 1))
-    return too_large(part, accumulate, fitting, task.unit)
 
 
 def _learning_rate(recipe: Recipe, step: int, total: int, rows: Sequence[Epoch]) -> float:
