@@ -31,9 +31,10 @@ def rate_curve(
             axes.axvline(suggested, color=LIGHT.series[1], linewidth=1.5, label=text)
         axes.axvline(now, color=LIGHT.ink, linewidth=1.5, linestyle=(0, (3, 1.6)), label=f"the recipe: {now:g}")
         # A loss that diverges would press all others flat.
-        low, high = min(smoothed), max(losses[0], smoothed[0])
+        low = min(losses)
+        room = 0.1 * (losses[0] - low) + 0.01
         axes.set(xscale="log", xlabel="learning rate", ylabel="training loss")
-        axes.set_ylim(low - 0.1 * (high - low) - 0.01, high + 0.5 * (high - low) + 0.01)
+        axes.set_ylim(low - room, losses[0] + 4 * room)
         axes.figure.legend(loc="outside upper left", ncols=2, borderaxespad=0.2)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=120, facecolor=LIGHT.paper)
