@@ -51,7 +51,8 @@ class Augmentation:
         if self._changes is None:
             return images
         with _drawing(self._seed, epoch, step, purpose=0):
-            return torch.stack([self._changes(image) for image in images])
+            # On the CPU: each image takes dozens of small operations, and some have no deterministic kernel on a GPU.
+            return torch.stack([self._changes(image) for image in images.cpu()]).to(images.device)
 
     def blend(self, batch: Batch, epoch: int, step: int) -> Batch:
         """Floats N×C×H×W and labels N; blended with one another, the labels become shares N×K of the classes."""
