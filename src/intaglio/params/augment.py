@@ -40,10 +40,10 @@ class RandAugment(Section):
 class Jitter(Section):
     """Random changes of colour: each factor is between 1 - x and 1 + x, and hue is turned by -x to x of the circle."""
 
-    brightness: float = Field(default=0.0, ge=0)
-    contrast: float = Field(default=0.0, ge=0)
-    saturation: float = Field(default=0.0, ge=0)
-    hue: float = Field(default=0.0, ge=0, le=0.5)
+    brightness: float = Field(default=0.0, ge=0, description="Largest change of the brightness, as a share.")
+    contrast: float = Field(default=0.0, ge=0, description="Largest change of the contrast, as a share.")
+    saturation: float = Field(default=0.0, ge=0, description="Largest change of the saturation, as a share.")
+    hue: float = Field(default=0.0, ge=0, le=0.5, description="Largest turn of the hue, as a share of the circle.")
 
 
 class Augment(Section):

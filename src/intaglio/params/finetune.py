@@ -18,7 +18,7 @@ class FinetuneRow(NetworkRow):
     old_layers_rate: float = Field(
         default=1.0, gt=0, le=1, description="Learning rate of the old layers, as a share of the new one's."
     )
-    crop: Annotated[float, Field(gt=0, le=1)] | None = Field(
+    crop: Annotated[float, Field(ge=0.1, le=1)] | None = Field(
         default=None,
         description="Share of the resized image's sides that the network gets, from the middle; null for that of the "
         "network that it starts from.",

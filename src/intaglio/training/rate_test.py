@@ -69,7 +69,7 @@ def range_test(
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * (learning_rate / recipe.optimizer.learning_rate)
         network.zero_grad(set_to_none=True)
-        progress = Progress(1, machine.device)
+        progress = Progress(1, machine.device, network)
         add_gradient(network, batch, recipe.accumulate, task, machine, scaler, progress)
         for optimizer in chosen:
             scaler.unscale_(optimizer)
