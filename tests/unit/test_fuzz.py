@@ -361,5 +361,6 @@ def test_damaged_files_are_right_or_one_line_and_nothing_else_is_touched(
         codes.append(target.case(worker, file, target.files[file](target.content[file], chance)))
 
     each()
-    assert 2 in codes or name == "resume"
+    # The others leave out what is damaged, and say so.
+    assert 2 in codes or name in ("resume", "compare")
     assert 0 in codes
