@@ -7,6 +7,7 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
 from base64 import urlsafe_b64encode
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from recorded_run import RecordedRun
 
-from intaglio.chain.clone_lock import LOCK, BusyError, claim, is_free
+from intaglio.chain.clone_lock import LOCK, BusyError, claim, share
 from intaglio.chain.code_files import refresh
 from intaglio.chain.dvc_lock import outputs_held
 from intaglio.chain.dvc_lockfile import read_lock, set_damaged_aside
@@ -130,9 +131,9 @@ def fail(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, error: OSError)
 )
 def test_a_lock_that_cannot_be_made_is_named(run: RecordedRun, path: Path, content: bytes | None) -> None:
     put(path, content)
-    for attempt in (claim, is_free):
+    for attempt in (claim, share):
         with pytest.raises(UserError) as error:
-            attempt()
+            attempt(LOCK)
         assert is_one_line(error, path)
 
 
@@ -184,8 +185,8 @@ def test_a_full_disk_keeps_nobody_from_locking(run: RecordedRun) -> None:
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
     try:
-        with claim():
-            assert not is_free()
+        with claim(), pytest.raises(BusyError):
+            claim()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, before)
@@ -200,8 +201,7 @@ def test_the_holder_of_a_lock_is_shown_on_one_line_whatever_the_file_says(run: R
             claim()
         assert is_one_line(error, LOCK) or len(content) > 1000
         assert len(str(error.value)) < 400
-        assert not is_free()
-    assert is_free()
+    claim().close()
 
 
 # --- what DVC and Snakemake keep
@@ -287,6 +287,27 @@ def test_damaged_locks_of_dvc_are_removed(run: RecordedRun, content: bytes) -> N
     put(held, content)
     with outputs_held():
         assert "results/onnx/base.onnx" in held.read_text()
+
+
+def test_an_entry_of_a_killed_run_whose_number_another_process_has_got_is_removed(run: RecordedRun) -> None:
+    held = Path(".dvc/tmp/rwlock")
+    onnx = str(Path("results/onnx/base.onnx").absolute())
+    with subprocess.Popen(["sleep", "60"]) as other:
+        put(held, json.dumps({"write": {onnx: {"pid": other.pid, "cmd": "dvc repro"}}}).encode())
+        # As DVC itself sees it.
+        with pytest.raises(BusyError), outputs_held():
+            pass
+        os.utime(held, (0, 0))
+        with outputs_held():
+            pass
+        # Of the very process that lives.
+        put(held, json.dumps({"read": {onnx: [{"pid": other.pid, "cmd": "sleep 60"}]}}).encode())
+        os.utime(held, (0, 0))
+        with pytest.raises(BusyError), outputs_held():
+            pass
+        other.kill()
+    with outputs_held():
+        pass
 
 
 # --- the records of runs, and the code files

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from project import Project, tiny_clone
+from stand_ins import stand_in_clone
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +35,18 @@ def finished_once(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Proj
 def finished(finished_once: Project, tmp_path: Path) -> Project:
     """A finished clone of one's own."""
     return finished_once.copy(tmp_path / "finished")
+
+
+@pytest.fixture(scope="session")
+def stand_ins_once(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Project:
+    """A finished clone whose steps do no work; shared, so not to be changed."""
+    folder = tmp_path_factory.mktemp("stand-ins")
+    return stand_in_clone(folder / "clone", cache, folder / "log")
+
+
+@pytest.fixture
+def stand_ins(stand_ins_once: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A finished clone of stand-ins of one's own, which is the working directory."""
+    project = stand_ins_once.copy(tmp_path / "clone")
+    monkeypatch.chdir(project.root)
+    return project

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from project import Project
+from stand_ins import Oracle
 
 TRAINED = "results/metrics/base.json"
 RESTORED = "train.base: computed before from the same settings, inputs and code: taken from DVC's cache"
@@ -38,3 +39,11 @@ def test_a_setting_put_to_a_second_value_and_back_is_trained_for_twice(finished:
 def _in_cache(project: Project, output: str) -> Path:
     md5 = hashlib.md5((project.root / output).read_bytes(), usedforsecurity=False).hexdigest()
     return project.root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+
+
+def test_no_setting_of_a_network_is_left_out_as_dvc_looks_for_an_earlier_run(stand_ins: Project) -> None:
+    oracle = Oracle(stand_ins)
+    stand_ins.set(train__base__size=14)
+    assert "train@base" in stand_ins.repro("train@base")
+    assert oracle.wrong(("results/checkpoints/base.safetensors",)) == []
+    assert oracle.lies() == []

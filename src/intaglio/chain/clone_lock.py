@@ -1,18 +1,13 @@
-"""One run at a time in a clone, and one of each step: locks that die with their holder, however that ends."""
+"""Locks that die with their holder, however that ends: on the clone, and on each run of a step."""
 
 import fcntl
 import os
-import re
 import socket
 import stat
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
-
-import psutil
 
 from intaglio.errors import LONGEST_QUOTE, UserError, quote
 
@@ -35,30 +30,66 @@ class BusyError(UserError):
         self.holder = holder
 
 
-def claim(path: Path = LOCK, busy: str = "a run is active in this clone") -> BinaryIO:
+def claim(path: Path = LOCK, busy: str = "a run is active in this clone", patience: float = 0) -> BinaryIO:
     """Take a lock; it is held until the file given back is closed or the process ends.
+
+    Args:
+        path: of the lock.
+        busy: what it means that another process holds it.
+        patience: how many seconds to wait for that process.
 
     Raises:
         BusyError: another process holds it.
         UserError: the file cannot be made, or its file system has no locks.
     """
+    end = time.monotonic() + patience
     file = _opened(path)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        while not _locked(file, fcntl.LOCK_EX):
+            if time.monotonic() >= end:
+                file.seek(0)
+                holder = quote(file.read(LONGEST_QUOTE).decode(errors="replace").strip()) or "another process"
+                raise BusyError(f"{path}: {busy} ({holder}); wait until it has ended", holder)
+            time.sleep(0.1)
         # Who holds it is for messages only: on a full disk the lock works without.
         with suppress(OSError):
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
-    except BlockingIOError as error:
-        file.seek(0)
-        holder = quote(file.read(LONGEST_QUOTE).decode(errors="replace").strip()) or "another process"
+    except BaseException:
         file.close()
-        raise BusyError(f"{path}: {busy} ({holder}); wait until it has ended", holder) from error
-    except OSError as error:
-        file.close()
-        reason = error.strerror or error
-        raise UserError(f"{path}: cannot be locked: {reason}; put the clone on a file system with locks") from error
+        raise
     return file
+
+
+def share(path: Path) -> BinaryIO:
+    """Hold a lock together with others; nobody can claim it until all have let go.
+
+    Raises:
+        UserError: it is claimed, or cannot be taken.
+    """
+    file = _opened(path)
+    try:
+        if not _locked(file, fcntl.LOCK_SH):
+            holder = "another run"
+            raise BusyError(f"{path}: {holder} has just started in this clone; wait until it has ended", holder)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _locked(file: BinaryIO, kind: int) -> bool:
+    """Whether the lock could be taken."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(
+            f"{file.name}: cannot be locked: {reason}; put the clone on a file system with locks"
+        ) from error
+    return True
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -79,57 +110,3 @@ def _opened(path: Path) -> BinaryIO:
 def announce() -> None:
     """Let the steps that this process starts know that it holds the lock."""
     os.environ[HOLDER] = f"{socket.gethostname()} {os.getpid()}"
-
-
-@contextmanager
-def claimed() -> Iterator[psutil.Process | None]:
-    """Hold the lock while a step runs, unless the run that started it does; end when that run or `dvc repro` ends.
-
-    Yields the workflow tool that started the step, if it is on this machine.
-    """
-    try:
-        runner = _runner()
-    except psutil.NoSuchProcess as error:
-        raise UserError(f"{LOCK}: the run that started this step has ended; start it again") from error
-    if runner is not None:
-        threading.Thread(target=_end_with, args=(runner,), daemon=True).start()
-    if HOLDER in os.environ:
-        yield runner
-        return
-    with claim():
-        yield runner
-
-
-def is_free() -> bool:
-    """Whether no run is active in this clone.
-
-    Raises:
-        UserError: its lock cannot be taken, for other reasons than a run.
-    """
-    try:
-        claim().close()
-    except BusyError:
-        return False
-    return True
-
-
-def _runner() -> psutil.Process | None:
-    """The workflow tool that started this step; None when it runs on another machine, or there is none."""
-    if HOLDER in os.environ:
-        written = re.fullmatch(r"(\S+) ([0-9]{1,9})", os.environ[HOLDER])
-        if written is None:
-            raise UserError(f"{HOLDER}={os.environ[HOLDER]}: not what a run sets for its steps; unset it")
-        host, process = written.groups()
-        return psutil.Process(int(process)) if host == socket.gethostname() else None
-    if "DVC_STAGE" in os.environ:
-        # DVC sets it for what it starts, a shell in between included, and has it not itself.
-        return next((process for process in psutil.Process().parents() if "DVC_STAGE" not in process.environ()), None)
-    return None
-
-
-def _end_with(run: psutil.Process) -> None:
-    """End this process at once when the run has gone, so that a killed run leaves no step that goes on writing."""
-    with suppress(psutil.NoSuchProcess):
-        while run.is_running() and run.status() != psutil.STATUS_ZOMBIE:
-            time.sleep(0.5)
-    os._exit(1)

@@ -104,6 +104,11 @@ def parse_lock(content: bytes, stages: Mapping[str, Stage], problem: str) -> dic
     return {name: _with_files(record, stages[name], outputs) for name, record in records.items()}
 
 
+def is_entry_of(run: RunRecord, stage: Stage, entry: Mapping[str, Any]) -> bool:
+    """Whether a stage's entry, as DVC is about to write it, is of a run."""
+    return _with_files(_record(_Entry.model_validate(entry)), stage, run.inputs) == run
+
+
 def folder_md5(files: Mapping[str, str]) -> str:
     """DVC's hash of a folder, from the MD5 of each file by its path inside."""
     listed = [{"md5": files[path], "relpath": path} for path in sorted(files)]

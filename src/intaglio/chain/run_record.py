@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from intaglio.chain.clone_lock import claimed
+from intaglio.chain.alone import claimed
 from intaglio.chain.dvc_cache import Cache
 from intaglio.chain.hashes import Hashes
 from intaglio.chain.recorder import RECORDER, Recorder

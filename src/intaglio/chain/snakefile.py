@@ -11,17 +11,18 @@ from typing import Any
 
 from snakemake.exceptions import WorkflowError
 
-from intaglio.chain.clone_lock import announce, claim, is_free
+from intaglio.chain.alone import alone, briefly_alone
+from intaglio.chain.clone_lock import BusyError, announce, claim
 from intaglio.chain.code_files import refresh
 from intaglio.chain.dvc_cache import let_dvc_do_without_git
-from intaglio.chain.dvc_lock import outputs_held, remove_damaged
+from intaglio.chain.dvc_lock import remove_damaged
 from intaglio.chain.dvc_lockfile import set_damaged_aside
 from intaglio.chain.networks import check_networks
 from intaglio.chain.preflight import check_settings
 from intaglio.chain.run_cache import CHOICE as TAKE_FROM_CACHE
 from intaglio.chain.stages import PARAMS, read_stages
 from intaglio.chain.step_source import CODE, LOCK, SOURCE, require_own_package
-from intaglio.chain.sync import behind, correct_times, update_dvc_lock, update_snakemake
+from intaglio.chain.sync import behind, correct_times, unprotect, update_dvc_lock, update_snakemake
 from intaglio.errors import UserError
 from intaglio.params.reader import Params
 from intaglio.params.schema import Everything
@@ -34,8 +35,10 @@ class Error(WorkflowError):  # type: ignore[misc]
     __traceback__ = None
 
 
-# The clone's lock, as long as this process lives; and DVC's, as long as jobs may run.
-_LOCK, _OUTPUTS = ExitStack(), ExitStack()
+# The clone, from the first look at its files until this process ends: what this run relies on must stay as it is.
+_CLONE = ExitStack()
+# Why it does not have it.
+_BUSY: list[BusyError] = []
 
 
 def check_and_sync(workflow: Any, config: dict[str, Any]) -> Everything:
@@ -55,17 +58,38 @@ def check_and_sync(workflow: Any, config: dict[str, Any]) -> Everything:
     try:
         settings = check_settings(PARAMS)
         require_own_package()
-        if workflow.is_main_process and is_free():
-            refresh(SOURCE, LOCK, CODE)
-            check_networks(Params(PARAMS), settings, CODE)
-            for stage in read_stages().values():
-                for path in stage.leftovers:
-                    path.unlink()
-            _sync(writes_lock=not (workflow.dryrun or inside_of_dvc()))
+        if workflow.is_main_process:
+            try:
+                _prepare(workflow, settings)
+            except BusyError as error:
+                # What runs nothing, as --dry-run or --report, shows the clone as it is; a run is rejected as it starts.
+                _BUSY.append(error)
     except UserError as error:
         raise Error(str(error)) from error
     config.update(Params(PARAMS).values)
     return settings
+
+
+def _prepare(workflow: Any, settings: Everything) -> None:
+    # `workflow.dryrun` is not set yet while the Snakefile is read.
+    dry: bool = workflow.output_settings.dryrun
+    with ExitStack() as held:
+        if dry:
+            held.enter_context(briefly_alone())
+        else:
+            _enter_clone()
+        refresh(SOURCE, LOCK, CODE)
+        check_networks(Params(PARAMS), settings, CODE)
+        for stage in read_stages().values():
+            for path in stage.leftovers:
+                path.unlink()
+        _sync(writes_lock=not (dry or inside_of_dvc()))
+
+
+def _enter_clone() -> None:
+    """Have the clone until this process ends. In a stage of DVC, DVC keeps its other runs away."""
+    _CLONE.enter_context(claim() if inside_of_dvc() else alone())
+    atexit.register(_CLONE.close)
 
 
 def _sync(*, writes_lock: bool) -> None:
@@ -77,6 +101,7 @@ def _sync(*, writes_lock: bool) -> None:
         _print(f"dvc.lock was damaged: it is {aside} now, and is written anew from the records of the runs")
     for path in correct_times():
         _print(f"{path}: its time was in the future; set to now")
+    unprotect()
     if changed := update_snakemake():
         _print(f"{changed} of Snakemake's records brought in line with what is on disk")
     # When there is nothing to run Snakemake ends without a word to `onsuccess`.
@@ -85,17 +110,13 @@ def _sync(*, writes_lock: bool) -> None:
 
 
 def lock_clone(workflow: Any) -> None:
-    """Take the clone's lock until this process ends, and let its steps know; and whether jobs are forced.
+    """Let the steps know that this process has the clone, and whether jobs are forced.
 
     Raises:
         Error: another run holds it.
     """
-    try:
-        _LOCK.enter_context(claim())
-        if not inside_of_dvc():
-            _OUTPUTS.enter_context(outputs_held())
-    except UserError as error:
-        raise Error(str(error)) from error
+    if _BUSY:
+        raise Error(str(_BUSY[0]))
     announce()
     atexit.register(_record_at_exit)
     wanted = workflow.dag_settings
@@ -112,7 +133,6 @@ def record_results() -> None:
     atexit.unregister(_record_at_exit)
     try:
         if not inside_of_dvc():
-            _OUTPUTS.close()
             _print(f"{len(update_dvc_lock())} stages newly recorded in dvc.lock")
         update_snakemake()
     except UserError as error:

@@ -9,7 +9,8 @@ job is made to run. `dvc.lock` gets the jobs that are true with the settings as 
 
 import json
 import os
-import subprocess
+import shutil
+import stat
 import time
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
@@ -18,22 +19,19 @@ from typing import Any
 
 from intaglio.chain.code_files import refresh
 from intaglio.chain.dvc_cache import Cache
-from intaglio.chain.dvc_lock import remove_damaged
-from intaglio.chain.dvc_lockfile import LOCK, read_lock
+from intaglio.chain.dvc_commit import commit
+from intaglio.chain.dvc_lockfile import read_lock
 from intaglio.chain.hashes import Hashes
 from intaglio.chain.run_cache import read_outputs
 from intaglio.chain.run_record import RunRecord, past_run, read_record
 from intaglio.chain.stages import PARAMS, Stage, read_stages
 from intaglio.chain.step_source import CODE, SOURCE
 from intaglio.chain.step_source import LOCK as REQUIREMENTS
-from intaglio.errors import UserError, quote
-from intaglio.files import as_json, write_json, write_text
-from intaglio.logs import logger
+from intaglio.errors import UserError
+from intaglio.files import as_json, replacing, write_json, write_text
 from intaglio.params.reader import Params
 
 SNAKEMAKE, INCOMPLETE = Path(".snakemake/metadata"), Path(".snakemake/incomplete")
-# How often, and after how many seconds, DVC is tried again while another process has its lock.
-ATTEMPTS, WAIT = 30, 2.0
 # In place of the settings of a job whose files no known run left: no settings equal it, so Snakemake runs the job.
 UNKNOWN_RUN = "not what is on disk: made by no run that is known"
 
@@ -104,6 +102,22 @@ def correct_times() -> list[str]:
     return [str(path) for path in ahead]
 
 
+def unprotect() -> list[str]:
+    """Let the outputs be written to that DVC has protected, as Snakemake would not make them again. Returns them.
+
+    DVC protects what it has linked to its cache, and each output for a moment, in which it may be killed.
+    """
+    outputs = [Path(path) for stage in read_stages().values() for path in stage.outputs]
+    protected = [path for path in outputs if path.is_file() and not path.lstat().st_mode & stat.S_IWUSR]
+    for path in protected:
+        # A file of its own: the cache's stays as it is.
+        with replacing(path) as temporary:
+            shutil.copyfile(path, temporary)
+            times = path.stat()
+            os.utime(temporary, ns=(times.st_atime_ns, times.st_mtime_ns))
+    return [str(path) for path in protected]
+
+
 def behind() -> list[str]:
     """The stages that are true with the present settings and that `dvc.lock` does not have as they are."""
     hashes = Hashes()
@@ -113,7 +127,7 @@ def behind() -> list[str]:
 
 
 def update_dvc_lock() -> list[str]:
-    """Commit to `dvc.lock` the jobs that are true with the present settings, and no others.
+    """Commit to `dvc.lock` the jobs that are true with the present settings, and no others. Only to be called `alone`.
 
     Returns the names of those that it did not have.
 
@@ -123,41 +137,15 @@ def update_dvc_lock() -> list[str]:
     # First the code files: if the source was edited since, what ran with the earlier source is no longer up to date.
     refresh(SOURCE, REQUIREMENTS, CODE)
     hashes, cache = Hashes(), Cache()
-    names = [
-        job.stage.name
+    runs = {
+        job.stage.name: (job.stage, job.true)
         for job in compare_jobs(hashes)
         # After a run in a fresh clone dvc.lock has the very same run, but its files are not in the cache yet.
-        if job.current and (job.true != job.locked or not cache.holds(job.true.outputs if job.true else {}))
-    ]
+        if job.true is not None and job.current and (job.true != job.locked or not cache.holds(job.true.outputs))
+    }
     hashes.keep()
-    _commit("code", *names)
-    return names
-
-
-def _commit(*stages: str) -> None:
-    """Run `dvc commit`; wait while another process, such as an editor's extension, has DVC's lock."""
-    remove_damaged()
-    for attempt in range(ATTEMPTS):
-        try:
-            done = subprocess.run(
-                ["dvc", "commit", "--force", *stages],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                check=False,
-            )
-        except OSError as error:
-            raise UserError(f"{LOCK}: dvc cannot be started: {error.strerror}; activate .venv") from error
-        if done.returncode == 0:
-            return
-        reason = quote(" ".join(done.stdout.split()))
-        if "lock" not in reason and "busy" not in reason:
-            break
-        if attempt == 0:
-            logger.warning("%s: waiting for another process that uses DVC: %s", LOCK, reason)
-        time.sleep(WAIT)
-    raise UserError(f"{LOCK}: not brought up to date: {reason}; then run `intaglio sync`")
+    commit(runs, lambda: refresh(SOURCE, REQUIREMENTS, CODE))
+    return list(runs)
 
 
 def _remember(stage: Stage, run: RunRecord) -> None:

@@ -10,11 +10,11 @@ def run(revision: Annotated[str, "commit, branch or tag whose run is the referen
     """
     import typer
 
-    from intaglio.chain.clone_lock import claimed
+    from intaglio.chain.clone_lock import claim
     from intaglio.check.run import check_run
     from intaglio.check.wording import lines
 
-    with claimed():
+    with claim():
         checked = check_run(revision)
     print("\n".join(lines(checked)))
     # Also with 0, so that the verdict is the last line: a command that just ends says how long it took.

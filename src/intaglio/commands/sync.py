@@ -3,7 +3,7 @@
 
 def run() -> None:
     """Let Snakemake and DVC agree on what is up to date; Snakemake's start and end do this by themselves."""
-    from intaglio.chain.clone_lock import claimed
+    from intaglio.chain.alone import claimed
     from intaglio.chain.dvc_lockfile import set_damaged_aside
     from intaglio.chain.sync import update_dvc_lock, update_snakemake
     from intaglio.logs import logger

@@ -1,0 +1,67 @@
+"""Recording stages in `dvc.lock`, by the process that holds their outputs against every other DVC."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from intaglio.chain.dvc_lock import remove_damaged
+from intaglio.chain.dvc_lockfile import LOCK, is_entry_of
+from intaglio.chain.run_record import RunRecord
+from intaglio.chain.stages import Stage
+from intaglio.errors import UserError, quote
+from intaglio.logs import logger
+
+# How often, and after how many seconds, DVC is tried again while another process has its lock.
+ATTEMPTS, WAIT = 30, 2.0
+
+
+def commit(runs: Mapping[str, tuple[Stage, RunRecord]], refresh_code: Callable[[], list[str]]) -> None:
+    """Record runs, and the stage `code`; wait while another process, such as an editor's extension, has DVC's lock.
+
+    DVC takes settings, inputs and outputs from the disk once more. A stage for which they are no longer those of its
+    run, since somebody edits meanwhile, is left as it was.
+
+    Args:
+        runs: by the name of their stage.
+        refresh_code: brings the code files up to date, and returns those that were not.
+
+    Raises:
+        UserError: DVC cannot.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.lock import LockError
+    from dvc.repo import Repo, lock_repo
+    from dvc.stage.serialize import to_single_stage_lockfile
+
+    # Its errors come as exceptions; else it would write of each stage, and show bars.
+    logging.getLogger("dvc").setLevel(logging.CRITICAL)
+    remove_damaged()
+    for attempt in range(ATTEMPTS):
+        try:
+            with Repo() as repo, lock_repo(repo):
+                (code,) = repo.stage.collect("code")
+                code.save(run_cache=False)
+                while refresh_code():  # the source was edited since
+                    code.save(run_cache=False)
+                _write(code)
+                for name, (stage, run) in runs.items():
+                    (recorded,) = repo.stage.collect(name)
+                    recorded.save(run_cache=False)
+                    if is_entry_of(run, stage, to_single_stage_lockfile(recorded)):
+                        _write(recorded)
+            return
+        except (DvcException, OSError) as error:
+            reason = quote(" ".join(str(error).split()) or type(error).__name__)
+            if not isinstance(error, LockError) or attempt == ATTEMPTS - 1:
+                raise UserError(f"{LOCK}: not brought up to date: {reason}; then run `intaglio sync`") from error
+            if attempt == 0:
+                logger.warning("%s: waiting for another process that uses DVC: %s", LOCK, reason)
+        time.sleep(WAIT)
+
+
+def _write(stage: Any) -> None:
+    """Keep a stage's outputs in the cache, where earlier runs are found, and write its entry."""
+    stage.repo.stage_cache.save(stage)
+    stage.commit()
+    stage.dump(update_pipeline=False)
