@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,17 +11,27 @@ from test_training import CPU, MUON, TASK, recipe
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
+from intaglio.errors import SettingError
 from intaglio.models.checkpoint import Card
 from intaglio.models.inputs import ImageInput
 from intaglio.models.parts import Parts
 from intaglio.models.surgery import adapt_channels, freeze, replace_head
 from intaglio.onnx.graph import export
 from intaglio.onnx.session import Session
+from intaglio.params.recipe import Augment, ImageRecipe
+from intaglio.tasks.image_training import ImageBatches, Training
 from intaglio.training.loop import fit
 
+CARD = Card(
+    model={"name": "article_mlp", "hidden": [1]},  # any row: it gives the metadata a name
+    input=ImageInput(shape=(1, 32, 32), built_for=(3, 32, 32), mean=(0.5,), std=(0.5,)),
+    classes=("a", "b", "c"),
+    set="noise",
+)
+AUGMENT = Augment(shift=0, shift_until=1, flip="none")
 PARTS = Parts(
-    first="conv1",
-    blocks=("conv1", "bn1", "layer1", "layer2", "layer3", "layer4"),
+    first=("conv1",),
+    blocks=(("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",)),
     head="fc",
 )
 
@@ -79,18 +90,39 @@ def test_frozen_blocks_keep_their_weights_and_statistics_and_the_rest_learns(
     fit(net, noise, noise, TASK, settings, CPU, name="resnet", head="fc", rates=rates)
     moved = {name.split(".")[0] for name, value in net.state_dict().items() if not torch.equal(value, before[name])}
     frozen = {"none": 0, "backbone": len(PARTS.blocks)}.get(str(blocks), blocks)
-    assert moved == {*PARTS.blocks[int(frozen) :], "fc"}
+    assert moved == {*(name for group in PARTS.blocks[int(frozen) :] for name in group), "fc"}
 
 
 def test_it_is_exported_and_computes_the_same(network: nn.Module, tmp_path: Path) -> None:
     net = adapted(network).eval()
-    card = Card(
-        model={"name": "article_mlp", "hidden": [1]},  # any row: it gives the metadata a name
-        input=ImageInput(shape=(1, 32, 32), built_for=(3, 32, 32), mean=(0.5,), std=(0.5,)),
-        classes=("a", "b", "c"),
-        set="noise",
-    )
-    export(net, card, tmp_path / "net.onnx", 20)
+    export(net, CARD, tmp_path / "net.onnx", 20)
     images = torch.randn(4, 1, 32, 32)
     outputs = Session(tmp_path / "net.onnx", 2).run(images.numpy())
     assert np.allclose(outputs, net(images).detach().numpy(), atol=1e-4)
+
+
+class Marked(nn.Module):
+    """A layer that has no deterministic algorithm on any device."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features.clone().put_(torch.tensor([0]), features.flatten()[:1])
+
+
+def test_a_layer_without_a_deterministic_algorithm_is_an_error_that_names_the_setting(network: nn.Module) -> None:
+    network.avgpool = nn.Sequential(nn.AdaptiveAvgPool2d(1), Marked())
+    noise: Any = Noise()
+    settings = ImageRecipe(**recipe(epochs=1).model_dump(exclude_unset=True), augment=AUGMENT, resolution=[1])
+    torch.use_deterministic_algorithms(True)
+    try:
+        with pytest.raises(SettingError) as error:
+            Training(
+                network=adapted(network),
+                parts=PARTS,
+                card=CARD,
+                batches=ImageBatches(noise, noise, None),
+                recipe=settings,
+                machine=CPU,
+            ).run("net")
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert error.value.key == "compute.deterministic"

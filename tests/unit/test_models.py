@@ -54,7 +54,7 @@ def card(config: Model = SPEEDNET, channels: int = 1, side: int = 28) -> Card:
 
 
 def first_layer(net: nn.Module, parts: Parts) -> nn.Module:
-    return net.get_submodule(parts.first)
+    return net.get_submodule(parts.first[0])
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
@@ -74,7 +74,7 @@ def test_every_network_names_its_parts(config: Model) -> None:
     net, parts = built(config)
     assert isinstance(first_layer(net, parts), nn.Conv2d | nn.Linear)
     assert isinstance(net.get_submodule(parts.head), nn.Linear)
-    inside = {name for block in parts.blocks for name, _ in net.get_submodule(block).named_parameters(block)}
+    inside = {name for (block,) in parts.blocks for name, _ in net.get_submodule(block).named_parameters(block)}
     head = {f"{parts.head}.weight", f"{parts.head}.bias"}
     assert inside | head == {name for name, _ in net.named_parameters()}
 
@@ -91,7 +91,7 @@ def test_pooling_halves_odd_sides_rounded_down_or_up(config: Speednet, sides: li
     net.eval()
     maps = torch.zeros(1, 1, 32, 32)
     halved = []
-    for name in parts.blocks:
+    for (name,) in parts.blocks:
         maps = net.get_submodule(name)(maps)
         halved.append(maps.shape[-1])
     assert halved == sides
@@ -189,7 +189,7 @@ def test_an_adapted_convolution_gives_the_same_for_equal_channels_whatever_its_o
     stem = nn.Conv2d(4, 8, 3, **options)
     stem.weight.requires_grad_(False)
     net = nn.Sequential(stem)
-    adapt_channels(net, Parts(first="0", blocks=("0",), head="0"), 4, after)
+    adapt_channels(net, Parts(first=("0",), blocks=(("0",),), head="0"), 4, after)
     noise = torch.randn(2, 1, 11, 13)
     for plane in (noise, torch.full_like(noise, 0.7)):
         assert torch.allclose(net(plane.expand(-1, after, -1, -1)), stem(plane.expand(-1, 4, -1, -1)), atol=1e-5)
@@ -213,7 +213,7 @@ def test_a_new_head_has_the_new_classes_and_leaves_the_backbone() -> None:
 def test_freezing_stops_the_first_blocks_and_their_statistics(blocks: str | int, learning: int) -> None:
     net, parts = built()
     freeze(net, parts, blocks)  # type: ignore[arg-type]
-    modules = [net.get_submodule(name) for name in (*parts.blocks, parts.head)]
+    modules = [net.get_submodule(name) for name in (*(name for (name,) in parts.blocks), parts.head)]
     assert sum(any(p.requires_grad for p in module.parameters()) for module in modules) == learning
     before = {name: value.clone() for name, value in net.state_dict().items() if "running_mean" in name}
     training_mode(net)

@@ -34,6 +34,14 @@ def check(**changes: Any) -> None:
     networks.check_networks(Params(path), check_settings(path), REPOSITORY / "workflow/code")
 
 
+def zoo(name: str, **options: Any) -> dict[str, Any]:
+    return {"name": name, "options": options}
+
+
+def test_networks_of_libraries_fit_in_the_place_of_ours() -> None:
+    check(models__small=zoo("timm/resnet10t"), finetune__finetuned__freeze=5, finetune__finetuned__layer_decay=0.7)
+
+
 def test_what_fits_is_checked_once() -> None:
     third = {"start": "finetuned", "data": "fashion", "recipe": "few_labels", "freeze": "backbone"}
     check(finetune__third=third)
@@ -54,6 +62,10 @@ def test_what_fits_is_checked_once() -> None:
         ({"models__small__widths": [100_000] * 3}, "models.small"),
         ({"finetune__finetuned__freeze": 9}, "finetune.finetuned.freeze"),
         ({"train__scratch__size": 1}, "train.scratch.size"),
+        ({"models__small": zoo("timm/resnet10tt")}, "models.small.name"),
+        ({"models__small": zoo("torchvision/alexnet", dropuot=0.1)}, "models.small.options.dropuot"),
+        ({"models__small": zoo("torchvision/alexnet")}, "train.base.size"),
+        ({"models__small": zoo("timm/resnet10t"), "finetune__finetuned__freeze": 6}, "finetune.finetuned.freeze"),
         (
             {"models__small": {"name": "article_mlp", "hidden": [4]}, "finetune__finetuned__size": 8},
             "finetune.finetuned.size",

@@ -105,11 +105,14 @@ def test_every_network_computes_the_same_in_every_opset(config: Model, opset: in
         assert result.agreement == 1 and result.differences.max() < 1e-4
 
 
-def verified(tmp_path: Path, exported: Path, *, seed: int = 0, drift: float = 0.0) -> Path:
-    """Run the step on a checkpoint of a given seed, its biases moved, and an ONNX file of seed 0."""
+def verified(tmp_path: Path, exported: Path, *, seed: int = 0, drift: float = 0.0, zero: bool = False) -> Path:
+    """Run the step on a checkpoint of a given seed, its head moved or set to 0, and an ONNX file of seed 0."""
     (tmp_path / "params.yaml").write_text(PARAMS)
     net = network(seed=seed)
     net.head.bias.data += drift
+    if zero:
+        nn.init.zeros_(net.head.weight)
+        nn.init.zeros_(net.head.bias)
     save(tmp_path / "net.safetensors", net, CARD)
     verify.run(
         params=tmp_path / "params.yaml",
@@ -138,8 +141,21 @@ def test_verify_fails_on_another_networks_export_and_keeps_the_earlier_output(tm
 
 
 def test_verify_fails_at_a_difference_above_the_limit(tmp_path: Path, exported: Path) -> None:
-    with pytest.raises(UserError, match=r"agreement 1\.0 .*largest difference 0\.01 \(most 0\.001\)"):
+    with pytest.raises(UserError, match=r"agreement 1\.0 .*largest difference .* \(most 0\.001\)"):
         verified(tmp_path, exported, drift=0.01)
+
+
+def test_verify_fails_where_all_logits_are_zero_for_that_would_prove_nothing(tmp_path: Path, exported: Path) -> None:
+    with pytest.raises(UserError, match=r"net\.safetensors: .* proves nothing"):
+        verified(tmp_path, exported, zero=True)
+    assert not (tmp_path / "parity.json").exists()
+
+
+def test_a_difference_is_a_share_of_the_largest_logit() -> None:
+    pytorch = np.array([[1e9, -2e9], [0, 1]], np.float32)
+    onnx = pytorch + np.array([[200, 0], [0, 0]], np.float32)
+    record = summarise([Parity(2, pytorch, onnx)], np.zeros(2, np.int64), np.arange(2), "a machine")
+    assert record.max_difference > 100 and record.relative_difference == pytest.approx(1e-7, rel=0.2)
 
 
 @pytest.mark.parametrize("damage", ["missing", "text", "cut", "other shape", "other classes"])
@@ -196,10 +212,10 @@ def test_a_session_runs_without_torch(exported: Path) -> None:
 
 
 def test_the_worst_image_is_the_one_that_differs_most() -> None:
-    pytorch = np.zeros((4, 2), np.float32)
+    pytorch = np.full((4, 2), -5, np.float32)
     differing = pytorch.copy()
-    differing[2, 1] = 0.5
+    differing[2, 1] = -4.5
     results = [Parity(7, pytorch, differing)]
     record = summarise(results, np.zeros(4, np.int64), np.array([10, 11, 12, 13]), "a machine")
     assert record.worst.model_dump() == {"image": 12, "difference": 0.5, "batch_size": 7}
-    assert record.agreement == 0.75
+    assert record.agreement == 0.75 and record.relative_difference == pytest.approx(0.1)

@@ -4,6 +4,7 @@ A network is built on torch's meta device, which knows the sizes of tensors and 
 """
 
 import hashlib
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,8 @@ def _build(name: str, settings: Everything, built: dict[str, Any]) -> Any:
                 check_size(model, size, size, recipe.resolution)
                 network, parts = build(model, shape, len(entry.classes))
             case FinetuneRow():
-                network, parts, model, shape, before = _build(row.start, settings, built)
+                start, parts, model, shape, before = _build(row.start, settings, built)
+                network = deepcopy(start)  # other networks may start from it, too
                 size = before[1:] if row.size is None else (row.size, row.size)
                 check_size(model, shape[1:], size, recipe.resolution)
                 adapt_channels(network, parts, before[0], channels)

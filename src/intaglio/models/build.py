@@ -9,7 +9,9 @@ from intaglio.models.article import article_cnn, article_mlp
 from intaglio.models.network import Network
 from intaglio.models.parts import Parts
 from intaglio.models.speednet import PATCH, Whitening, smallest, speednet
-from intaglio.params.model import ArticleCNN, ArticleMLP, Model, Speednet
+from intaglio.models.zoo import zoo
+from intaglio.models.zoo_size import check_zoo_size
+from intaglio.params.model import ArticleCNN, ArticleMLP, Model, Speednet, Zoo
 
 
 def build(config: Model, shape: tuple[int, int, int], classes: int) -> tuple[nn.Module, Parts]:
@@ -18,8 +20,10 @@ def build(config: Model, shape: tuple[int, int, int], classes: int) -> tuple[nn.
     The weights come from torch's global generator: seed it first.
 
     Raises:
-        SettingError: the images are too small for it.
+        SettingError: the images are too small for it, or no library has such a network.
     """
+    if isinstance(config, Zoo):
+        return zoo(config, shape, classes)
     least = 4 if isinstance(config, ArticleCNN) else PATCH
     if min(shape[1:]) < least:
         raise SettingError(
@@ -48,8 +52,11 @@ def check_size(config: Model, built_for: tuple[int, int], size: tuple[int, int],
         resolution: shares of that size that it is to be trained at.
 
     Raises:
-        SettingError: it does not. The article's networks take images of one size only, others take any.
+        SettingError: it does not. The article's networks take images of one size only, others of ours take any.
     """
+    if isinstance(config, Zoo):
+        check_zoo_size(config, built_for, size, resolution)
+        return
     of_one_size = isinstance(config, ArticleCNN | ArticleMLP)  # a linear layer has a weight for each pixel
     if of_one_size and size != built_for:
         raise SettingError(

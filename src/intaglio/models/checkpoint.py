@@ -18,7 +18,7 @@ from intaglio.models.build import build
 from intaglio.models.inputs import ImageInput
 from intaglio.models.parts import Parts
 from intaglio.models.surgery import adapt_channels
-from intaglio.params.model import Model
+from intaglio.params.model import Model, Zoo
 
 # A single key: safetensors writes several in random order.
 KEY = "intaglio"
@@ -97,6 +97,11 @@ def load(path: Path) -> tuple[nn.Module, Parts, Card]:
     for name, tensor in weights.items():
         if not tensor.isfinite().all():
             raise UserError(f"{path}: {name}: has values that are not finite numbers; {FIX}")
+    if isinstance(card.config, Zoo):
+        # Built again: these compute more than their weights as they are built, such as where a window's pixels are.
+        with torch.random.fork_rng(devices=[]):
+            network, parts = build(card.config, card.input.built_for, len(card.classes))
+        adapt_channels(network, parts, card.input.built_for[0], card.input.shape[0])
     network.load_state_dict(weights, assign=True)
     return network.eval(), parts, card
 

@@ -32,7 +32,7 @@ class Network(nn.Module):
         layers = self.named_modules()
         blocks = self.backbone.named_children()
         return Parts(
-            first=next(name for name, layer in layers if isinstance(layer, nn.Conv2d | nn.Linear)),
-            blocks=tuple(f"backbone.{name}" for name, block in blocks if any(True for _ in block.parameters())),
+            first=(next(name for name, layer in layers if isinstance(layer, nn.Conv2d | nn.Linear)),),
+            blocks=tuple((f"backbone.{name}",) for name, block in blocks if any(True for _ in block.parameters())),
             head="head",
         )

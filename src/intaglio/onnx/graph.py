@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
@@ -26,7 +27,7 @@ def export(network: nn.Module, card: Card, path: Path, opset: int) -> None:
     """
     # Two images: with one, the exporter would make the batch size a constant.
     example = torch.zeros(2, *card.input.shape)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _plain_attention(network):
         # The exporter warns about its own deprecated calls and prints its stages.
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -49,3 +50,16 @@ def export(network: nn.Module, card: Card, path: Path, opset: int) -> None:
     onnx.checker.check_model(proto, full_check=True)
     with replacing(path) as temporary:
         temporary.write_bytes(proto.SerializeToString(deterministic=True))
+
+
+@contextlib.contextmanager
+def _plain_attention(network: nn.Module) -> Iterator[None]:
+    """Attention of timm's networks as plain matrix products: the fused one fixes strides, which fails for any batch."""
+    fused = [module for module in network.modules() if getattr(module, "fused_attn", False) is True]
+    for module in fused:
+        module.fused_attn = False  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for module in fused:
+            module.fused_attn = True  # type: ignore[assignment]

@@ -58,6 +58,11 @@ def check_card(session: Session, card: Card) -> None:
         raise UserError(f"{session.path}: its metadata are not those of the checkpoint; {FIX}")
 
 
+def all_zero(results: Sequence[Parity]) -> bool:
+    """Whether PyTorch's logits are 0 for all images."""
+    return not any(result.pytorch.any() for result in results)
+
+
 def check_size(results: Sequence[Parity], checkpoint: Path, onnx: Path) -> None:
     """Check that all logits are numbers that can be subtracted.
 
@@ -90,18 +95,22 @@ def summarise(
 ) -> ParityRecord:
     """The worst of all batch sizes.
 
+    The logits of PyTorch must not all be 0: equal zeros would prove nothing.
+
     Args:
         results: one for each batch size.
         labels: N, the images' classes.
         rows: N, the images' rows in the data set.
         fingerprint: the machine and the packages.
     """
+    largest = max(float(np.abs(result.pytorch).max()) for result in results)
     worst = max(results, key=lambda result: result.differences.max())
     return ParityRecord(
         images=len(labels),
         batch_sizes=[result.batch_size for result in results],
         agreement=min(result.agreement for result in results),
         max_difference=float(worst.differences.max()),
+        relative_difference=float(worst.differences.max()) / largest,
         mean_difference=float(np.mean([np.abs(r.pytorch - r.onnx).mean() for r in results])),
         accuracy=BothAccuracies(
             pytorch=float((results[0].pytorch.argmax(1) == labels).mean()),

@@ -18,6 +18,12 @@ class FinetuneRow(NetworkRow):
     old_layers_rate: float = Field(
         default=1.0, gt=0, le=1, description="Learning rate of the old layers, as a share of the new one's."
     )
+    layer_decay: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="What the learning rate of the old layers is multiplied by for each block between it and the head.",
+    )
     crop: Annotated[float, Field(ge=0.1, le=1)] | None = Field(
         default=None,
         description="Share of the resized image's sides that the network gets, from the middle; null for that of the "

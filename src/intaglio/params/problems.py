@@ -105,9 +105,12 @@ def _known_keys(kind: Any, value: Any, location: Location) -> list[str]:
 def _branch(kind: Any, value: Any) -> type[BaseModel]:
     """The model that a value is meant for; in a union, the one with its name."""
     candidates = _models(kind)
+    if not isinstance(value, dict):
+        return candidates[0]
     for model in candidates:
         field = model.model_fields.get("name")
-        if field is not None and isinstance(value, dict) and value.get("name") in get_args(field.annotation):
+        # A model whose name is not one of a few takes all names that no other has.
+        if field is not None and (field.annotation is str or value.get("name") in get_args(field.annotation)):
             return model
     return candidates[0]
 

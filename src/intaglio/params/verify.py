@@ -13,5 +13,7 @@ class Verify(Section):
     batch_sizes: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = Field(
         description="Images at a time; each size is tried."
     )
-    max_difference: float = Field(gt=0, description="Largest absolute difference of a logit that passes.")
+    max_difference: float = Field(
+        gt=0, description="Largest difference of a logit that passes, as a share of the largest absolute logit."
+    )
     min_agreement: float = Field(gt=0, le=1, description="Least share of equal top-1 predictions that passes.")

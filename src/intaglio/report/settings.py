@@ -103,6 +103,6 @@ def _model(kind: Any, value: Mapping[str, Any]) -> type[BaseModel] | None:
     models = [model for part in get_args(kind) if (model := _model(part, value)) is not None]
     for model in models:
         field = model.model_fields.get("name")
-        if field is not None and value.get("name") in get_args(field.annotation):
+        if field is not None and (field.annotation is str or value.get("name") in get_args(field.annotation)):
             return model
     return models[0] if models else None

@@ -34,6 +34,8 @@ class ParityRecord(Record):
         images: how many were compared.
         agreement: share of the images with the same most likely class.
         max_difference: the largest of a logit.
+        relative_difference: the same as a share of the largest absolute logit; what `verify` judges by. Records of
+            earlier versions do not have it.
         mean_difference: of the logits.
         accuracy: in both.
         worst: the image with the largest difference.
@@ -44,6 +46,7 @@ class ParityRecord(Record):
     images: Positive
     agreement: Agreement
     max_difference: Difference
+    relative_difference: Difference | None = None
     mean_difference: Difference
     accuracy: BothAccuracies
     worst: WorstImage

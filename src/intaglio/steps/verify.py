@@ -25,7 +25,7 @@ def run(
     from intaglio.errors import UserError
     from intaglio.logs import logger
     from intaglio.models.checkpoint import load
-    from intaglio.onnx.parity import check_card, check_size, compare, summarise
+    from intaglio.onnx.parity import all_zero, check_card, check_size, compare, summarise
     from intaglio.onnx.session import Session
     from intaglio.params.compute import Compute
     from intaglio.params.reader import Params
@@ -52,15 +52,27 @@ def run(
         results.append(compare(network, session, batches))
 
     check_size(results, checkpoint, onnx)
+    if all_zero(results):
+        raise UserError(
+            f"{checkpoint}: its logits are 0 for every test image, so that comparing {onnx} with it proves nothing; "
+            "train the network first"
+        )
     record = summarise(results, test.labels, test.rows, in_a_line(fingerprint("cpu", compute.threads)))
     agreement = record.agreement
-    difference = record.max_difference
-    logger.info("%s: top-1 agreement %.4f %%, largest difference %.3g", name, 100 * agreement, difference)
+    difference = record.relative_difference
+    assert difference is not None
+    logger.info(
+        "%s: top-1 agreement %.4f %%, largest difference %.3g, %.3g of the largest logit",
+        name,
+        100 * agreement,
+        record.max_difference,
+        difference,
+    )
     if agreement < settings.min_agreement or not difference <= settings.max_difference:
         raise UserError(
             f"{onnx}: does not compute what {checkpoint} computes: agreement {agreement} (least "
-            f"{settings.min_agreement}), largest difference {difference:.3g} (most {settings.max_difference}) at test "
-            f"image {record.worst.image}, batch size {record.worst.batch_size}; export again, or look at verify in "
-            f"{params}"
+            f"{settings.min_agreement}), largest difference {difference:.3g} of the largest logit (most "
+            f"{settings.max_difference}) at test image {record.worst.image}, batch size {record.worst.batch_size}; "
+            f"export again, or look at verify in {params}"
         )
     write_record(parity, record)

@@ -11,8 +11,10 @@ from intaglio.data.sampling import class_weights
 from intaglio.data.shuffled import EpochBatches, for_training
 from intaglio.data.store import Prepared
 from intaglio.data.view import View
+from intaglio.errors import SettingError
 from intaglio.models.checkpoint import Card, save
 from intaglio.models.parts import Parts
+from intaglio.models.surgery import rates
 from intaglio.params.recipe import ImageRecipe
 from intaglio.results.epochs import write_epochs
 from intaglio.results.records import write_record
@@ -71,6 +73,7 @@ class Training:
         recipe: the settings.
         machine: device and precision.
         old_layers_rate: learning rate of all layers but the head, as a share of the head's.
+        layer_decay: what that share is multiplied by for each block on the way from the head to the images.
     """
 
     network: nn.Module
@@ -80,6 +83,7 @@ class Training:
     recipe: ImageRecipe
     machine: Machine
     old_layers_rate: float = 1.0
+    layer_decay: float = 1.0
 
     @property
     def task(self) -> Classification:
@@ -89,7 +93,7 @@ class Training:
     @property
     def rates(self) -> dict[str, float]:
         """Shares of the learning rate by dotted name: see `training.optimizer.optimizers`."""
-        return {"": self.old_layers_rate, self.parts.head: 1.0}
+        return rates(self.parts, self.old_layers_rate, self.layer_decay)
 
     def run(self, name: str, states: States | None = None) -> Run:
         """Train the network in place.
@@ -99,22 +103,30 @@ class Training:
             states: where an interrupted run continues from, and what this one saves for that.
 
         Raises:
-            SettingError: the loss is not a finite number, a batch needs more memory than there is, or the network has
-                to be compiled and cannot be.
+            SettingError: the loss is not a finite number, a batch needs more memory than there is, the network has to
+                be compiled and cannot be, or a layer has no deterministic algorithm and the settings demand one.
             UserError: the run's state cannot be saved.
         """
-        return fit(
-            self.network,
-            self.batches.training,
-            self.batches.validation,
-            self.task,
-            self.recipe,
-            self.machine,
-            name=name,
-            head=self.parts.head,
-            rates=self.rates,
-            states=states,
-        )
+        try:
+            return fit(
+                self.network,
+                self.batches.training,
+                self.batches.validation,
+                self.task,
+                self.recipe,
+                self.machine,
+                name=name,
+                head=self.parts.head,
+                rates=self.rates,
+                states=states,
+            )
+        except RuntimeError as error:
+            if "deterministic implementation" not in str(error):
+                raise
+            layer = str(error).split()[0]
+            where = self.machine.device.type
+            problem = f"{layer} of this network has no deterministic algorithm on {where}; write false"
+            raise SettingError("compute.deterministic", problem) from error
 
     def save(self, run: Run, fingerprint: str, *, checkpoint: Path, epochs: Path, summary: Path) -> None:
         """Write the trained network, the epochs, and what the run was and how it ended.

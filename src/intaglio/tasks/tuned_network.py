@@ -63,4 +63,5 @@ def tuned_network(settings: Params, name: str, start: Path, data: Path) -> Train
         recipe=recipe,
         machine=machine,
         old_layers_rate=row.old_layers_rate,
+        layer_decay=row.layer_decay,
     )

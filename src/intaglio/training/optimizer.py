@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from intaglio.models.parts import within
+from intaglio.models.parts import prefixes, within
 from intaglio.params import recipe
 from intaglio.params.recipe import SGD, AdamW
 from intaglio.training.muon import Muon
@@ -71,8 +71,7 @@ def _sgd(groups: list[dict[str, Any]], momentum: float) -> torch.optim.Optimizer
 def _groups(parameters: Named, rates: Mapping[str, float], peak: float, decay: float) -> list[dict[str, Any]]:
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in parameters:
-        longest = max((prefix for prefix in rates if within(name, prefix)), key=len, default=None)
-        share = 1.0 if longest is None else rates[longest]
+        share = next((rates[prefix] for prefix in prefixes(name) if prefix in rates), 1.0)
         groups.setdefault((share, parameter.ndim >= 2), []).append(parameter)
     return [
         {"params": members, "lr": peak * share, "peak": peak * share, "weight_decay": decay if decays else 0.0}
