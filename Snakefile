@@ -1,4 +1,4 @@
-# The chain: download → prepare → train → finetune → evaluate → export → verify → visualize → describe → report.
+# The chain: download → prepare → weights → train → finetune → evaluate → export → verify → visualize → describe → report.
 # Each rule is one `intaglio` command and one stage of dvc.yaml; workflow/rules/ has them in this order. The data sets and
 # networks are the rows of params.yaml.
 from snakemake.utils import min_version
@@ -17,6 +17,7 @@ report: "workflow/report/workflow.rst"
 wildcard_constraints:
     data=names(SETTINGS.data),
     network=names(SETTINGS.networks),
+    weights=names(SETTINGS.weights),
 
 
 include: "workflow/rules/data.smk"
@@ -30,6 +31,7 @@ rule all:
     input:
         expand(rules.download.output, data=SETTINGS.data),
         expand(rules.prepare.output, data=SETTINGS.data),
+        expand(rules.weights.output, weights=SETTINGS.weights),
         expand(rules.train.output, network=SETTINGS.train),
         expand(rules.finetune.output, network=SETTINGS.finetune),
         expand(rules.evaluate.output, network=SETTINGS.networks),

@@ -10,7 +10,7 @@ from contender import Batch, Contender, options
 from rows import first_network
 from torch import nn
 
-from intaglio.data.batches import for_scoring, normaliser
+from intaglio.data.batches import Normaliser, for_scoring
 from intaglio.data.shuffled import for_training
 from intaglio.data.store import open_prepared
 from intaglio.data.view import View
@@ -71,10 +71,12 @@ def main() -> None:
 
     # From here on as in the step.
     prepared, machine = open_prepared(args.data), use(compute, args.seed)
-    facts, normalise = prepared.facts, normaliser(prepared)
+    facts, normalise = prepared.facts, Normaliser(prepared.facts.mean, prepared.facts.std)
     height, width, channels = prepared.shape
     size = (height, width)
-    training = for_training(prepared, View(size), recipe, seed=args.seed, memory=compute.memory, device=machine.device)
+    training = for_training(
+        prepared, View(size), normalise, recipe, seed=args.seed, memory=compute.memory, device=machine.device
+    )
     validation = for_scoring(
         prepared, "validation", View(size), normalise, batch_size=recipe.batch_size, device=machine.device
     )

@@ -19,6 +19,7 @@ class Site:
     declare_length: bool | str = True  # or a Content-Length to send instead of the true one
     redirect: str | None = None  # a Location for every response
     drip: Literal["headers", "content"] | None = None  # what is sent a byte at a time
+    stated: str | None = None  # the checksum that a HEAD request is answered with, as model hubs do
     requests: list[tuple[str, str | None]] = field(default_factory=list)  # path and Range of each
 
 
@@ -63,6 +64,13 @@ def serving() -> Iterator[Site]:
                 self.trickle(content[start:end])
             else:
                 self.wfile.write(content[start:end])
+
+        def do_HEAD(self) -> None:
+            site.requests.append((self.path, None))
+            self.send_response(302 if self.path in site.files else 404)
+            if site.stated:
+                self.send_header("X-Linked-ETag", f'"{site.stated}"')
+            self.end_headers()
 
         def trickle(self, content: bytes) -> None:
             with suppress(ConnectionError):

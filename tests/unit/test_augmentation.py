@@ -11,12 +11,14 @@ from pydantic import ValidationError
 from test_training import image_recipe
 from torch import Tensor
 
+from intaglio.data.batches import Normaliser
 from intaglio.data.shuffled import EpochBatches, for_training
 from intaglio.data.store import Facts, Split, open_prepared, write
 from intaglio.data.view import View
 from intaglio.errors import SettingError
 from intaglio.params.augment import Augment
 
+PLAIN = Normaliser((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 CHANGES: dict[str, dict[str, Any]] = {
     "crop": {"crop": {}},
     "rand_augment": {"rand_augment": {}},
@@ -41,7 +43,7 @@ def given(data: Path, seed: int = 0, size: int = 10, memory: int = 64, **augment
     plain = {"shift": 0, "shift_until": 1, "flip": "random"}
     recipe = image_recipe(batch_size=10, augment=Augment.model_validate(plain | augment))
     device = torch.device("cpu")
-    return for_training(open_prepared(data), View((size, size)), recipe, seed=seed, memory=memory, device=device)
+    return for_training(open_prepared(data), View((size, size)), PLAIN, recipe, seed=seed, memory=memory, device=device)
 
 
 def same(one: list[tuple[Tensor, Tensor]], other: list[tuple[Tensor, Tensor]]) -> bool:
@@ -114,7 +116,9 @@ def test_crops_are_cut_from_whole_images_and_enlarged(tmp_path: Path) -> None:
         batch_size=40, augment=Augment.model_validate({"shift": 0, "shift_until": 1, "flip": "none", "crop": crop})
     )
     device = torch.device("cpu")
-    batches = for_training(open_prepared(tmp_path / "data"), View((8, 8)), recipe, seed=0, memory=64, device=device)
+    batches = for_training(
+        open_prepared(tmp_path / "data"), View((8, 8)), PLAIN, recipe, seed=0, memory=64, device=device
+    )
     ((shown, _),) = batches.epoch(1)
     # Ten of 32 columns, so a rise of 80 or so from left to right, from some tenth of the image on.
     rises = shown[:, 0, 4, -1] - shown[:, 0, 4, 0]

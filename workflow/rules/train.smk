@@ -1,3 +1,17 @@
+rule weights:
+    input:
+        code="workflow/code/weights.json",
+    output:
+        "results/checkpoints/{weights}.safetensors",
+    log:
+        "logs/weights.{weights}.log",
+    threads: 1
+    params:
+        settings=settings_of("weights", "weights"),
+    shell:
+        "intaglio weights --params params.yaml --name {wildcards.weights} --checkpoint {output}"
+
+
 rule train:
     input:
         code="workflow/code/train.json",

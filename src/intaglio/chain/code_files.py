@@ -10,6 +10,7 @@ from pathlib import Path
 STEPS = (
     "download",
     "prepare",
+    "weights",
     "train",
     "finetune",
     "evaluate",

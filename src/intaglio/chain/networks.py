@@ -14,14 +14,15 @@ from intaglio.data.catalogue import CATALOG
 from intaglio.errors import SettingError, UserError
 from intaglio.files import write_text
 from intaglio.params.finetune import FinetuneRow
-from intaglio.params.model import Model
+from intaglio.params.model import Model, Zoo
 from intaglio.params.reader import Params, canonical
 from intaglio.params.schema import Everything
 from intaglio.params.train import TrainRow
+from intaglio.params.weights import WeightsRow
 
 # What was found right last: as long as settings and code stay, torch need not be imported for it again.
 CHECKED = Path(".intaglio/checked")
-SECTIONS = ("compute", "data", "models", "recipes", "train", "finetune")
+SECTIONS = ("compute", "data", "models", "weights", "recipes", "train", "finetune")
 # Weights, gradients and an optimizer's momentum, in fp32.
 BYTES_PER_PARAMETER = 3 * 4
 
@@ -46,7 +47,7 @@ def check_networks(params: Params, settings: Everything, code: Path) -> None:
     try:
         check_machine(settings.compute)
         built: dict[str, Any] = {}
-        for name in settings.networks:
+        for name in (*settings.weights, *settings.networks):
             _build(name, settings, built)
     except SettingError as error:
         raise params.located(error, name) from error
@@ -55,7 +56,10 @@ def check_networks(params: Params, settings: Everything, code: Path) -> None:
 
 def _key(params: Params, code: Path) -> str:
     parts = [canonical({section: params.values[section] for section in SECTIONS})]
-    parts += [path.read_text(encoding="utf-8") for path in (code / "train.json", code / "finetune.json")]
+    parts += [
+        path.read_text(encoding="utf-8")
+        for path in (code / "train.json", code / "finetune.json", code / "weights.json")
+    ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -64,8 +68,11 @@ def _build(name: str, settings: Everything, built: dict[str, Any]) -> Any:
     import torch
 
     from intaglio.models.build import build, check_size
+    from intaglio.models.resized import depends_on_size, resized
     from intaglio.models.surgery import adapt_channels, freeze, replace_head
 
+    if name in settings.weights and name not in built:
+        built[name] = _published(name, settings.weights[name])
     if name in built:
         return built[name]
     row = settings.networks[name]
@@ -84,6 +91,9 @@ def _build(name: str, settings: Everything, built: dict[str, Any]) -> Any:
                 start, parts, model, shape, before = _build(row.start, settings, built)
                 network = deepcopy(start)  # other networks may start from it, too
                 size = before[1:] if row.size is None else (row.size, row.size)
+                if size != before[1:] and depends_on_size(model):
+                    shape = (before[0], *size)
+                    network, parts = resized(network, model, before, size, 1)
                 check_size(model, shape[1:], size, recipe.resolution)
                 adapt_channels(network, parts, before[0], channels)
                 replace_head(network, parts, len(entry.classes))
@@ -97,6 +107,24 @@ def _build(name: str, settings: Everything, built: dict[str, Any]) -> Any:
     network.requires_grad_(True)
     built[name] = (network, parts, model, shape, (channels, *size))
     return built[name]
+
+
+def _published(name: str, row: WeightsRow) -> Any:
+    """As `_build`, of a row of `weights`."""
+    import torch
+
+    from intaglio.models.published import published
+    from intaglio.models.zoo import zoo
+
+    about = published(row.model, f"weights.{name}.model")
+    config = Zoo(name=about.network, options=row.options)
+    shape = about.input.shape
+    try:
+        with torch.device("meta"):
+            network, parts = zoo(config, shape, len(about.classes))
+    except SettingError as error:
+        raise SettingError(error.key.replace("model", f"weights.{name}", 1), error.problem) from error
+    return network, parts, config, shape, shape
 
 
 def _check_memory(parameters: int) -> None:

@@ -122,8 +122,3 @@ def for_scoring(
     chosen = prepared.split(split)
     labels = torch.from_numpy(chosen.labels)
     return PlainBatches(chosen.images, labels, normalise, view=view, batch_size=batch_size, device=device)
-
-
-def normaliser(prepared: Prepared) -> Normaliser:
-    """The normalisation that follows from the training split."""
-    return Normaliser(prepared.facts.mean, prepared.facts.std)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from intaglio.data.batches import Batch, Normaliser, Source, normaliser, resized, to_tensor
+from intaglio.data.batches import Batch, Normaliser, Source, resized, to_tensor
 from intaglio.data.bordered import Bordered
 from intaglio.data.sampling import draw, drawn, once
 from intaglio.data.store import Prepared
@@ -183,6 +183,7 @@ def sizes(recipe: ImageRecipe, size: tuple[int, int]) -> list[tuple[int, int]]:
 def for_training(
     prepared: Prepared,
     view: View,
+    normalise: Normaliser,
     recipe: ImageRecipe,
     *,
     seed: int,
@@ -208,7 +209,7 @@ def for_training(
     batches = EpochBatches(
         split.images,
         torch.from_numpy(split.labels),
-        normaliser(prepared),
+        normalise,
         view=view,
         recipe=recipe,
         flip=prepared.facts.flip,

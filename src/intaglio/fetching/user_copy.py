@@ -44,15 +44,25 @@ def parse(text: str, key: str) -> UserCopy:
     Raises:
         SettingError: it is none of these, or a local file that does not exist or cannot be read.
     """
-    address, mark, checksum = text.partition("#sha256=")
-    if mark and not re.fullmatch(r"[0-9a-fA-F]{64}", checksum):
-        raise SettingError(key, f"{checksum!r} is not a SHA-256, which is 64 hexadecimal digits")
+    address, checksum = split_checksum(text, key)
     local = _local(address, key)
     if local is not None:
         _check_local(local, key)
-    if mark and (address.endswith("/") or (local is not None and local.is_dir())):
+    if checksum and (address.endswith("/") or (local is not None and local.is_dir())):
         raise SettingError(key, f"{address} is a folder, but a checksum is for one file; pack the files into a .tar")
-    return UserCopy(address, checksum.lower() or None, local, key)
+    return UserCopy(address, checksum, local, key)
+
+
+def split_checksum(text: str, key: str) -> tuple[str, str | None]:
+    """A source without its `#sha256=HEX`, and the checksum, if it has one.
+
+    Raises:
+        SettingError: the checksum is not 64 hexadecimal digits.
+    """
+    address, mark, checksum = text.partition("#sha256=")
+    if mark and not re.fullmatch(r"[0-9a-fA-F]{64}", checksum):
+        raise SettingError(key, f"{checksum!r} is not a SHA-256, which is 64 hexadecimal digits")
+    return address, checksum.lower() if mark else None
 
 
 def _local(address: str, key: str) -> Path | None:

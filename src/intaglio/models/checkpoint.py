@@ -26,6 +26,25 @@ FIX = "delete it and run the step that writes it again"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Published weights that a network started from.
+
+    Attributes:
+        weights: the row of the table `weights`.
+        network: its name in the library that publishes them, with the tag.
+        source: where the file came from, as the row has it.
+        sha256: of the file.
+        licence: of the weights; None where the publisher states none.
+    """
+
+    weights: str
+    network: str
+    source: str
+    sha256: str
+    licence: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Card:
     """What a checkpoint says about its network.
 
@@ -34,12 +53,14 @@ class Card:
         input: what it takes.
         classes: names of its outputs, in order.
         set: the data set that it was last trained on.
+        origin: the published weights that it started from, itself or through other networks; None without them.
     """
 
     model: dict[str, Any]
     input: ImageInput
     classes: tuple[str, ...]
     set: str
+    origin: Origin | None = None
 
     @property
     def config(self) -> Model:
@@ -102,7 +123,10 @@ def load(path: Path) -> tuple[nn.Module, Parts, Card]:
         with torch.random.fork_rng(devices=[]):
             network, parts = build(card.config, card.input.built_for, len(card.classes))
         adapt_channels(network, parts, card.input.built_for[0], card.input.shape[0])
-    network.load_state_dict(weights, assign=True)
+    state = network.state_dict()  # with the versions that some networks look for
+    for name in state:
+        state[name] = weights[name]
+    network.load_state_dict(state, assign=True)
     return network.eval(), parts, card
 
 

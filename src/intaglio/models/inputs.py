@@ -16,6 +16,11 @@ Deviation = Annotated[float, Field(gt=1e-6, le=1)]
 Crop = Annotated[float, Field(ge=0.1, le=1)]
 
 
+def for_channels(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    """The values of some channels for another number of them: their mean, where the number differs."""
+    return values if len(values) == channels else (sum(values) / len(values),) * channels
+
+
 @dataclass(frozen=True, kw_only=True)
 class ImageInput:
     """Float images N×C×H×W, normalised.

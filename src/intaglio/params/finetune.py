@@ -10,7 +10,7 @@ from intaglio.params.network import NetworkRow
 class FinetuneRow(NetworkRow):
     """A row of `finetune`."""
 
-    start: str = Field(description="Network of `train` or `finetune` to start from.")
+    start: str = Field(description="Network of `train` or `finetune`, or row of `weights`, to start from.")
     freeze: Literal["none", "backbone"] | Annotated[int, Field(ge=1)] = Field(
         default="none",
         description="What keeps its weights: none, backbone (all but the new last layer), or the first N blocks.",

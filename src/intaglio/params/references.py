@@ -23,14 +23,16 @@ def check_references(settings: Everything) -> None:
             raise SettingError(key, f"{table} has no row {given}; {nearest(given, list(rows))}")
     networks = settings.networks
     for name, row in settings.finetune.items():
-        if row.start not in networks:
+        starts = [*networks, *settings.weights]
+        if row.start not in starts:
             raise SettingError(
-                f"finetune.{name}.start", f"no network is called {row.start}; {nearest(row.start, list(networks))}"
+                f"finetune.{name}.start",
+                f"no network and no weights are called {row.start}; {nearest(row.start, starts)}",
             )
     for name in settings.finetune:
         _check_start(settings, name)
     if not networks:
-        raise SettingError("train", "there is no network; add a row with data, model and recipe")
+        raise SettingError("train", "there is no network; add a row with data, model and recipe, or one to finetune")
 
 
 def _check_names(settings: Everything) -> None:

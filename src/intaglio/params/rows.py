@@ -64,6 +64,8 @@ def locate(key: str, tables: Mapping[str, Any], name: str | None) -> str:
         # A fine-tuned network has the model of the one that it started from.
         above = {name}
         while "start" in row and row["start"] not in above:
+            if row["start"] in _table(tables, "weights"):
+                return f"weights.{row['start']}.model"
             above.add(row["start"])
             _, row = network_row(tables, row["start"])
     return f"{REFERENCES[first]}.{row[first]}{dot}{rest}"

@@ -21,6 +21,7 @@ from intaglio.params.seed import Seed
 from intaglio.params.train import TrainRow
 from intaglio.params.verify import Verify
 from intaglio.params.visualize import Visualize
+from intaglio.params.weights import WeightsRow
 
 # A row's name is part of file names and of both tools' targets (train@NAME), on every file system.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=64)]
@@ -33,7 +34,7 @@ class Everything(Section):
     compute: Compute
     data: dict[Name, DataSet] = Field(description="Data sets.")
     models: dict[Name, Model] = Field(description="Architectures.")
-    weights: dict[Name, Section] = Field(description="Published weights to start from; none can be named yet.")
+    weights: dict[Name, WeightsRow] = Field(description="Published weights to start from.")
     recipes: dict[Name, ImageRecipe] = Field(description="How to train.")
     train: dict[Name, TrainRow] = Field(description="Networks that learn from random weights.")
     finetune: dict[Name, FinetuneRow] = Field(description="Networks that go on from another network.")

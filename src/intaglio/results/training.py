@@ -24,6 +24,24 @@ class Best(Record):
     validation_accuracy: Accuracy
 
 
+class PublishedWeights(Record):
+    """Published weights that a network started from, itself or through other networks.
+
+    Attributes:
+        weights: row of the table `weights`.
+        network: its name in the library that publishes it, with the tag.
+        source: where the file came from, as the row has it.
+        sha256: of the file.
+        licence: of the weights; None where the publisher states none.
+    """
+
+    weights: str
+    network: str
+    source: str
+    sha256: str
+    licence: str | None = None
+
+
 class TrainingRecord(Record):
     """One training run.
 
@@ -40,6 +58,7 @@ class TrainingRecord(Record):
         train_images: images learned from.
         validation_images: images scored after each epoch.
         kept_epoch: the epoch whose weights were kept.
+        origin: the published weights that it started from; None without them.
         stopped_early: true if the run ended before the recipe's last epoch, because it no longer improved; or None.
         final: the last epoch.
         best: the epoch with the best validation accuracy.
@@ -57,6 +76,7 @@ class TrainingRecord(Record):
     train_images: Count
     validation_images: Count
     kept_epoch: Positive
+    origin: PublishedWeights | None = None
     stopped_early: Literal[True] | None = None
     final: Final
     best: Best

@@ -1,24 +1,24 @@
 """Training a classifier of images: what `train`, `finetune` and `find-lr` share."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from intaglio.data.batches import PlainBatches, for_scoring, normaliser
+from intaglio.data.batches import Normaliser, PlainBatches, for_scoring
 from intaglio.data.sampling import class_weights
 from intaglio.data.shuffled import EpochBatches, for_training
 from intaglio.data.store import Prepared
-from intaglio.data.view import View
 from intaglio.errors import SettingError
 from intaglio.models.checkpoint import Card, save
+from intaglio.models.inputs import ImageInput
 from intaglio.models.parts import Parts
 from intaglio.models.surgery import rates
 from intaglio.params.recipe import ImageRecipe
 from intaglio.results.epochs import write_epochs
 from intaglio.results.records import write_record
-from intaglio.results.training import TrainingRecord, training_record
+from intaglio.results.training import PublishedWeights, TrainingRecord, training_record
 from intaglio.tasks.classification import Classification
 from intaglio.training.loop import Run, fit
 from intaglio.training.machine import Machine
@@ -35,13 +35,13 @@ class ImageBatches:
 
 
 def image_batches(
-    prepared: Prepared, view: View, recipe: ImageRecipe, machine: Machine, *, seed: int, memory: int
+    prepared: Prepared, taken: ImageInput, recipe: ImageRecipe, machine: Machine, *, seed: int, memory: int
 ) -> ImageBatches:
-    """The training and validation splits for a network with a given view.
+    """The training and validation splits as a network takes images.
 
     Args:
         prepared: the data.
-        view: the network's.
+        taken: what the network takes.
         recipe: batch size and random changes.
         machine: where the batches are made.
         seed: what the order and the changes follow from.
@@ -50,8 +50,9 @@ def image_batches(
     Raises:
         SettingError: a setting of the recipe does not fit the images.
     """
-    training = for_training(prepared, view, recipe, seed=seed, memory=memory, device=machine.device)
-    normalise = normaliser(prepared)
+    view = taken.view
+    normalise = Normaliser(taken.mean, taken.std)
+    training = for_training(prepared, view, normalise, recipe, seed=seed, memory=memory, device=machine.device)
     batch_size = recipe.batch_size
     validation = for_scoring(prepared, "validation", view, normalise, batch_size=batch_size, device=machine.device)
     weights = None
@@ -151,5 +152,6 @@ class Training:
             precision=str(self.machine.dtype).removeprefix("torch."),
             deterministic=torch.are_deterministic_algorithms_enabled(),
             model=self.card.config.name,
+            origin=None if self.card.origin is None else PublishedWeights(**asdict(self.card.origin)),
             fingerprint=fingerprint,
         )

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from intaglio.data.store import open_prepared
-from intaglio.data.view import View
 from intaglio.models.build import build, check_size, initialise
 from intaglio.models.checkpoint import Card
 from intaglio.models.inputs import ImageInput
@@ -41,13 +40,14 @@ def new_network(settings: Params, name: str, data: Path) -> Training:
     check_size(config, size, size, recipe.resolution)
 
     machine = use(compute, seed)
-    batches = image_batches(prepared, View(size), recipe, machine, seed=seed, memory=compute.memory)
     shape = (channels, *size)
+    taken = ImageInput(shape=shape, built_for=shape, mean=facts.mean, std=facts.std)
+    batches = image_batches(prepared, taken, recipe, machine, seed=seed, memory=compute.memory)
     network, parts = build(config, shape, len(facts.classes))
     initialise(network, batches.training.sample())
     card = Card(
         model=config.model_dump(),
-        input=ImageInput(shape=shape, built_for=shape, mean=facts.mean, std=facts.std),
+        input=taken,
         classes=facts.classes,
         set=facts.set,
     )

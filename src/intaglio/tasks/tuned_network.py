@@ -5,7 +5,8 @@ from pathlib import Path
 from intaglio.data.store import open_prepared
 from intaglio.models.build import check_size
 from intaglio.models.checkpoint import Card, load
-from intaglio.models.inputs import ImageInput
+from intaglio.models.inputs import ImageInput, for_channels
+from intaglio.models.resized import depends_on_size, resized
 from intaglio.models.surgery import adapt_channels, freeze, replace_head
 from intaglio.params.compute import Compute
 from intaglio.params.finetune import FinetuneRow
@@ -39,18 +40,25 @@ def tuned_network(settings: Params, name: str, start: Path, data: Path) -> Train
     network, parts, origin = load(start)
     old = origin.input
     size = old.size if row.size is None else (row.size, row.size)
-    check_size(origin.config, old.built_for[1:], size, recipe.resolution)
+    config = origin.config
+    built_for = old.built_for
+    if size != old.size and depends_on_size(config):
+        network, parts = resized(network, config, old.shape, size, len(origin.classes))
+        built_for = (old.shape[0], *size)
+    check_size(config, built_for[1:], size, recipe.resolution)
+    # Published weights go with the values that they were trained on, others with those of the data.
+    keeps = origin.origin is not None
     new = ImageInput(
         shape=(channels, *size),
-        built_for=old.built_for,
-        mean=facts.mean,
-        std=facts.std,
+        built_for=built_for,
+        mean=for_channels(old.mean, channels) if keeps else facts.mean,
+        std=for_channels(old.std, channels) if keeps else facts.std,
         interpolation=old.interpolation,
         crop=old.crop if row.crop is None else row.crop,
     )
 
     machine = use(compute, seed)
-    batches = image_batches(prepared, new.view, recipe, machine, seed=seed, memory=compute.memory)
+    batches = image_batches(prepared, new, recipe, machine, seed=seed, memory=compute.memory)
     adapt_channels(network, parts, old.shape[0], channels)
     replace_head(network, parts, len(facts.classes))
     freeze(network, parts, row.freeze)
@@ -58,7 +66,7 @@ def tuned_network(settings: Params, name: str, start: Path, data: Path) -> Train
     return Training(
         network=network,
         parts=parts,
-        card=Card(model=origin.model, input=new, classes=facts.classes, set=facts.set),
+        card=Card(model=origin.model, input=new, classes=facts.classes, set=facts.set, origin=origin.origin),
         batches=batches,
         recipe=recipe,
         machine=machine,
