@@ -19,8 +19,8 @@ from PIL import Image
 from intaglio.data import store
 from intaglio.data.catalogue import CATALOG
 from intaglio.data.images import Selected
-from intaglio.data.split import split
-from intaglio.params.data import DataSet, Split
+from intaglio.data.split import Official, split
+from intaglio.params.data import KnownSet, Split
 from intaglio.params.reader import Params
 from intaglio.params.seed import Seed
 
@@ -79,8 +79,8 @@ def main() -> None:
     entry = CATALOG["cifar10"]
     images, labels, official_test = read(args.copy, entry.classes, again=args.again)
     shares = Split(validation=0.05, test="official")
-    row = DataSet(set="cifar10", source=None, per_class="all", split=shares)
-    rows = split(labels, entry.classes, official_test, row, seed)
+    row = KnownSet(set="cifar10", source=None, per_class="all", split=shares)
+    rows = split(labels, entry.classes, Official(test=np.arange(official_test, len(labels))), row, seed)
     chosen: dict[store.SplitName, NDArray[np.int64]] = {
         "train": rows.train,
         "validation": rows.validation,

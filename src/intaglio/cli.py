@@ -16,7 +16,7 @@ from intaglio.errors import LONGEST_MESSAGE, SettingError, UserError, quote
 from intaglio.steps.declare import Option, Reads, Writes
 from intaglio.steps.declare import options as options_of
 
-COMMANDS = ("check", "compare", "find-lr", "fingerprint", "sync", "view")
+COMMANDS = ("check", "compare", "find-lr", "fingerprint", "list", "sync", "view")
 
 # Set for the package of the working directory, so that it is started once at most.
 ENTERED = "INTAGLIO_ENTERED"

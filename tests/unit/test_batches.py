@@ -10,7 +10,7 @@ from pixels import Pixels
 from test_training import image_recipe
 from torch import Tensor
 
-from intaglio.data import bordered, shuffled
+from intaglio.data import batches as batches_module
 from intaglio.data.batches import Mirrored, Normaliser, PlainBatches, resized, to_tensor
 from intaglio.data.bordered import Bordered
 from intaglio.data.shuffled import EpochBatches
@@ -62,7 +62,7 @@ def test_an_epoch_is_the_same_each_time_and_no_two_epochs_are_alike() -> None:
 def test_a_set_that_is_too_large_comes_in_shuffled_blocks_every_image_once(
     count: int, memory: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shuffled, "BLOCK", 16)
+    monkeypatch.setattr(batches_module, "MOST_IN_BLOCK", 16)
     labels = torch.arange(count)
     images = (labels % 251).to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 5, 5).contiguous()
     given = batches(images, labels, batch_size=40, memory=memory)
@@ -87,7 +87,7 @@ def test_a_set_that_is_too_large_comes_in_shuffled_blocks_every_image_once(
 def test_the_rest_of_an_epoch_has_the_images_that_the_whole_epoch_has_there(
     flip: Literal["random", "alternating"], memory: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shuffled, "BLOCK", 16)
+    monkeypatch.setattr(batches_module, "MOST_IN_BLOCK", 16)
     images = torch.randint(0, 256, (240, 1, 5, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     given = batches(
         images, torch.arange(240), batch_size=20, memory=memory, augment=Augment(shift=2, shift_until=1, flip=flip)
@@ -102,7 +102,7 @@ def test_the_rest_of_an_epoch_has_the_images_that_the_whole_epoch_has_there(
 
 
 def test_a_large_set_is_never_in_memory_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shuffled, "BLOCK", 16)
+    monkeypatch.setattr(batches_module, "MOST_IN_BLOCK", 16)
     images, labels = numbered(240)
     source = pixels(images)
     given = batches(source, labels, batch_size=20, memory=25 * 60)
@@ -122,7 +122,7 @@ def test_all_groups_of_images_use_the_same_memory() -> None:
 
 
 def test_a_read_is_of_a_limited_number_of_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bordered, "BLOCK", 16)
+    monkeypatch.setattr(batches_module, "MOST_IN_BLOCK", 16)
     images, _ = numbered(40)
     source = pixels(images)
     held = Bordered(source, View((5, 5)), 1, most=40, device=CPU)
@@ -139,7 +139,7 @@ def test_a_set_that_fits_into_memory_is_read_once() -> None:
 
 
 def test_two_epochs_in_turns_have_the_images_that_each_has_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shuffled, "BLOCK", 16)
+    monkeypatch.setattr(batches_module, "MOST_IN_BLOCK", 16)
     given = batches(*numbered(240), batch_size=20, memory=25 * 60)
     alone = [list(given.epoch(epoch)) for epoch in (1, 2)]
     together = list(zip(given.epoch(1), given.epoch(2), strict=True))
@@ -164,7 +164,7 @@ def test_images_are_shifted_by_every_offset_up_to_the_limit_and_no_further() -> 
 
 @pytest.mark.parametrize("memory", [1 << 20, 81 * 16])
 def test_from_a_share_of_the_run_on_images_stay_in_place(memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shuffled, "BLOCK", 16)
+    monkeypatch.setattr(batches_module, "MOST_IN_BLOCK", 16)
     images = torch.randint(0, 256, (60, 1, 9, 9), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     changes: dict[str, Any] = {"batch_size": 10, "epochs": 4, "memory": memory}
     until, always = (
@@ -228,7 +228,7 @@ def test_half_of_the_images_are_mirrored_where_the_recipe_says_so_and_the_set_al
 def test_mirrored_in_turns_every_image_is_mirrored_in_every_other_epoch(
     memory: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shuffled, "BLOCK", 16)
+    monkeypatch.setattr(batches_module, "MOST_IN_BLOCK", 16)
     images = torch.zeros(200, 1, 4, 4, dtype=torch.uint8)
     images[:, :, :, 0] = 255
     turns = batches(
@@ -307,4 +307,3 @@ def test_the_sample_for_whitening_is_the_images_without_border_or_change() -> No
     images, labels = numbered(10)
     given = batches(images, labels, augment=Augment(shift=2, shift_until=1, flip="random"))
     assert torch.equal(given.sample(), PLAIN(images))
-    assert torch.equal(given.sample(3), PLAIN(images[:3]))

@@ -21,6 +21,7 @@ from local_site import Site, serving
 
 from intaglio.data import catalogue, raw
 from intaglio.data.catalogue import CATALOG, Entry
+from intaglio.data.listing import Listing
 from intaglio.errors import UserError
 from intaglio.fetching import http
 from intaglio.fetching.originals import Archive, DebianPackage, File, Folder, Originals, Source
@@ -31,6 +32,7 @@ from intaglio.steps import download
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "tests/fixtures/fashion-tiny.tar.gz"
 TINY_SHA256 = hashlib.sha256(TINY.read_bytes()).hexdigest()
+LISTING = Path("listing.json")
 SETTINGS = Download(attempts=3, timeout=5)
 
 
@@ -77,11 +79,12 @@ def settings(source: str | None = None, set_name: str = "fashion_mnist") -> Path
     text = text.replace("attempts: 4", f"attempts: {SETTINGS.attempts}", 1)
     path = Path("params.yaml")
     path.write_text(text, encoding="utf-8")
+    LISTING.write_text(Listing(set=set_name).text, encoding="utf-8")
     return path
 
 
 def run(source: str | None = None, set_name: str = "fashion_mnist", output: Path = Path("data/raw/base.tar")) -> bytes:
-    download.run(params=settings(source, set_name), name="fashion", output=output)
+    download.run(params=settings(source, set_name), name="fashion", listing=LISTING, output=output)
     return output.read_bytes()
 
 
@@ -113,8 +116,9 @@ def command(source: str, name: str, **options: object) -> subprocess.Popen:
     folder = Path(name)
     folder.mkdir(exist_ok=True)
     params = settings(source).rename(folder / "params.yaml")
+    LISTING.rename(folder / LISTING)
     line = [sys.executable, "-c", "from intaglio.cli import main; main()", "download", "--params", params.name]
-    line += ["--name", "fashion", "--output", "base.tar"]
+    line += ["--name", "fashion", "--listing", str(LISTING), "--output", "base.tar"]
     return subprocess.Popen(line, cwd=folder, stderr=subprocess.PIPE, text=True, **options)
 
 
@@ -140,7 +144,8 @@ def test_the_digits_come_out_of_the_installed_scikit_learn():
 def test_neither_step_imports_torch_or_scikit_learn():
     code = (
         "import sys; from pathlib import Path; from intaglio.steps import download, prepare\n"
-        f"download.run(params=Path({str(settings(set_name='digits'))!r}), name='fashion', output=Path('a.tar'))\n"
+        f"download.run(params=Path({str(settings(set_name='digits'))!r}), name='fashion', "
+        "listing=Path('listing.json'), output=Path('a.tar'))\n"
         "import intaglio.data.split, intaglio.data.store, intaglio.data.decode\n"
         "print([name for name in ('torch', 'sklearn', 'pandas') if name in sys.modules])"
     )
@@ -359,7 +364,7 @@ def test_a_timeout_that_no_system_can_wait_for_is_rejected(timeout):
     path = settings()
     path.write_text(path.read_text().replace("timeout: 30", f"timeout: {timeout}"))
     with pytest.raises(UserError, match=r"download\.timeout"):
-        download.run(params=path, name="fashion", output=Path("base.tar"))
+        download.run(params=path, name="fashion", listing=LISTING, output=Path("base.tar"))
 
 
 @pytest.mark.parametrize("source", ["~nosuchuser/x", "'file://['", "'https://[::1'", "x" * 300, "/proc/self/mem"])
@@ -551,7 +556,7 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_there(largest, tmp_path):
     assert process.returncode == 2
     assert "File too large; free some space" in errors and "Traceback" not in errors
     assert output.read_bytes() == b"from an earlier run"
-    assert sorted(path.name for path in output.parent.iterdir()) == ["base.tar", "logs", "params.yaml"]
+    assert sorted(path.name for path in output.parent.iterdir()) == ["base.tar", "listing.json", "logs", "params.yaml"]
     assert all(hashlib.sha256(kept.read_bytes()).hexdigest() == kept.name for kept in tmp_path.glob("cache/sha256/*"))
 
 

@@ -22,11 +22,12 @@ from intaglio.data import raw, store
 from intaglio.data.catalogue import CATALOG, Entry
 from intaglio.data.decode import Decoded
 from intaglio.data.images import Selected
-from intaglio.data.split import split
+from intaglio.data.listing import Listing
+from intaglio.data.split import Official, split
 from intaglio.data.store import Facts, Prepared, Split, moments, open_prepared
 from intaglio.errors import SettingError, UserError
 from intaglio.fetching.content import Written
-from intaglio.params.data import DataSet
+from intaglio.params.data import KnownSet
 from intaglio.steps import download, prepare
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +68,7 @@ def params(set_name: str = "fashion_mnist", seed: int = 0, **changes: str) -> Pa
     )
     text = f"seed: {seed}\ndata:\n  images: {block}\ndownload: {{attempts: 1, timeout: 1}}\n"
     Path("params.yaml").write_text(text, encoding="utf-8")
+    Path("images.json").write_text(Listing(set=set_name).text, encoding="utf-8")
     return Path("params.yaml")
 
 
@@ -89,7 +91,8 @@ def rejected(files: dict[str, bytes], set_name: str = "fashion_mnist", key: str 
 
 
 def digits() -> dict[str, bytes]:
-    download.run(params=params("digits", test="0.3"), name="images", output=Path("digits.tar"))
+    given = params("digits", test="0.3")
+    download.run(params=given, name="images", listing=Path("images.json"), output=Path("digits.tar"))
     return {name: bytes(content) for name, content in raw.read(Path("digits.tar")).files.items()}
 
 
@@ -215,7 +218,7 @@ def test_a_missing_original_is_named(files):
 
 
 def test_originals_of_another_set_are_rejected(files):
-    with pytest.raises(UserError, match=r"base\.tar: has the files of .fashion_mnist., .*set is digits"):
+    with pytest.raises(UserError, match=r"base\.tar: has the files of .fashion_mnist., and not of digits"):
         prepare.run(params=params("digits", test="0.3"), name="images", raw=originals(files), output=OUTPUT)
     assert not OUTPUT.exists()
 
@@ -223,14 +226,14 @@ def test_originals_of_another_set_are_rejected(files):
 # Splitting
 
 
-def settings(**changes: object) -> DataSet:
+def settings(**changes: object) -> KnownSet:
     values = {"set": "digits", "source": None, "per_class": "all", "split": {"validation": 0.1, "test": 0.3}}
     values["split"] = {**values["split"], **{key: changes.pop(key) for key in ("validation", "test") if key in changes}}
-    return DataSet.model_validate(values | changes)
+    return KnownSet.model_validate(values | changes)
 
 
 def divide(labels: np.ndarray, seed: int = 0, **changes: object):
-    return split(labels, DIGITS.classes, None, settings(**changes), seed)
+    return split(labels, DIGITS.classes, Official(), settings(**changes), seed)
 
 
 COUNTS = st.lists(st.integers(4, 40), min_size=10, max_size=10)

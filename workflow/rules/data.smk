@@ -1,6 +1,7 @@
 rule download:
     input:
         code="workflow/code/download.json",
+        listing="workflow/sources/{data}.json",
     output:
         "data/raw/{data}.tar",
     log:
@@ -9,7 +10,7 @@ rule download:
     params:
         settings=settings_of("download", "data"),
     shell:
-        "intaglio download --params params.yaml --name {wildcards.data} --output {output}"
+        "intaglio download --params params.yaml --name {wildcards.data} --listing {input.listing} --output {output}"
 
 
 rule prepare:

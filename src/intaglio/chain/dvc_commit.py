@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from intaglio.chain.dvc_lock import remove_damaged
@@ -29,10 +29,42 @@ def commit(runs: Mapping[str, tuple[Stage, RunRecord]], refresh_code: Callable[[
     Raises:
         UserError: DVC cannot.
     """
+
+    def record(repo: Any) -> None:
+        from dvc.stage.serialize import to_single_stage_lockfile
+
+        (code,) = repo.stage.collect("code")
+        code.save(run_cache=False)
+        while refresh_code():  # the source was edited since
+            code.save(run_cache=False)
+        _write(code)
+        for name, (stage, run) in runs.items():
+            (recorded,) = repo.stage.collect(name)
+            recorded.save(run_cache=False)
+            if is_entry_of(run, stage, to_single_stage_lockfile(recorded)):
+                _write(recorded)
+
+    _with_dvc(record)
+
+
+def commit_as_they_are(stages: Sequence[str]) -> None:
+    """Record stages as what is on disk, as `dvc commit --force` does; wait as `commit` does.
+
+    Raises:
+        UserError: DVC cannot.
+    """
+
+    def record(repo: Any) -> None:
+        for name in stages:
+            repo.commit(name, force=True)
+
+    _with_dvc(record)
+
+
+def _with_dvc(record: Callable[[Any], None]) -> None:
     from dvc.exceptions import DvcException
     from dvc.lock import LockError
     from dvc.repo import Repo, lock_repo
-    from dvc.stage.serialize import to_single_stage_lockfile
 
     # Its errors come as exceptions; else it would write of each stage, and show bars.
     logging.getLogger("dvc").setLevel(logging.CRITICAL)
@@ -40,16 +72,7 @@ def commit(runs: Mapping[str, tuple[Stage, RunRecord]], refresh_code: Callable[[
     for attempt in range(ATTEMPTS):
         try:
             with Repo() as repo, lock_repo(repo):
-                (code,) = repo.stage.collect("code")
-                code.save(run_cache=False)
-                while refresh_code():  # the source was edited since
-                    code.save(run_cache=False)
-                _write(code)
-                for name, (stage, run) in runs.items():
-                    (recorded,) = repo.stage.collect(name)
-                    recorded.save(run_cache=False)
-                    if is_entry_of(run, stage, to_single_stage_lockfile(recorded)):
-                        _write(recorded)
+                record(repo)
             return
         except (DvcException, OSError) as error:
             reason = quote(" ".join(str(error).split()) or type(error).__name__)

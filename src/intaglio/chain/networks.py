@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from intaglio.data.catalogue import CATALOG
+from intaglio.data.sets import set_facts
 from intaglio.errors import SettingError, UserError
 from intaglio.files import write_text
 from intaglio.params.finetune import FinetuneRow
@@ -38,7 +38,7 @@ def check_networks(params: Params, settings: Everything, code: Path) -> None:
     Raises:
         UserError: a network does not fit its images, its recipe or the memory, or the device is not there.
     """
-    key = _key(params, code)
+    key = _key(params, settings, code)
     if CHECKED.is_file() and CHECKED.read_bytes() == key.encode():
         return
     from intaglio.training.machine import check_machine
@@ -54,12 +54,11 @@ def check_networks(params: Params, settings: Everything, code: Path) -> None:
     write_text(CHECKED, key)
 
 
-def _key(params: Params, code: Path) -> str:
+def _key(params: Params, settings: Everything, code: Path) -> str:
     parts = [canonical({section: params.values[section] for section in SECTIONS})]
-    parts += [
-        path.read_text(encoding="utf-8")
-        for path in (code / "train.json", code / "finetune.json", code / "weights.json")
-    ]
+    parts += [(code / f"{step}.json").read_text(encoding="utf-8") for step in ("train", "finetune", "weights")]
+    facts = {name: set_facts(name, row) for name, row in settings.data.items()}
+    parts.append(canonical({name: [*each.shape, each.classes] for name, each in facts.items()}))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -77,8 +76,8 @@ def _build(name: str, settings: Everything, built: dict[str, Any]) -> Any:
         return built[name]
     row = settings.networks[name]
     recipe = settings.recipes[row.recipe]
-    entry = CATALOG[settings.data[row.data].set]
-    height, width, channels = entry.shape
+    facts = set_facts(row.data, settings.data[row.data])
+    height, width, channels = facts.shape
     with torch.device("meta"):
         match row:
             case TrainRow():
@@ -86,7 +85,7 @@ def _build(name: str, settings: Everything, built: dict[str, Any]) -> Any:
                 model: Model = settings.models[row.model]
                 shape = before = (channels, *size)
                 check_size(model, size, size, recipe.resolution)
-                network, parts = build(model, shape, len(entry.classes))
+                network, parts = build(model, shape, facts.classes)
             case FinetuneRow():
                 start, parts, model, shape, before = _build(row.start, settings, built)
                 network = deepcopy(start)  # other networks may start from it, too
@@ -96,7 +95,7 @@ def _build(name: str, settings: Everything, built: dict[str, Any]) -> Any:
                     network, parts = resized(network, model, before, size, 1)
                 check_size(model, shape[1:], size, recipe.resolution)
                 adapt_channels(network, parts, before[0], channels)
-                replace_head(network, parts, len(entry.classes))
+                replace_head(network, parts, facts.classes)
                 freeze(network, parts, row.freeze)
             case _:
                 raise UserError(f"{name}: a row of an unknown table")

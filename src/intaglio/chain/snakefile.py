@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -20,6 +21,7 @@ from intaglio.chain.dvc_lockfile import set_damaged_aside
 from intaglio.chain.networks import check_networks
 from intaglio.chain.preflight import check_settings
 from intaglio.chain.run_cache import CHOICE as TAKE_FROM_CACHE
+from intaglio.chain.sources import refresh_sources
 from intaglio.chain.stages import PARAMS, read_stages
 from intaglio.chain.step_source import CODE, LOCK, SOURCE, require_own_package
 from intaglio.chain.sync import behind, correct_times, unprotect, update_dvc_lock, update_snakemake
@@ -42,7 +44,7 @@ _BUSY: list[BusyError] = []
 
 
 def check_and_sync(workflow: Any, config: dict[str, Any]) -> Everything:
-    """Check all settings, and bring `workflow/code/` and Snakemake's record up to date, before it decides what to run.
+    """Check all settings, and bring `workflow/` and Snakemake's record up to date, before it decides what to run.
 
     Only the process that the user started does the latter, not a job's own reading of the Snakefile, and not while a
     run is active in the clone.
@@ -56,34 +58,36 @@ def check_and_sync(workflow: Any, config: dict[str, Any]) -> Everything:
     if config:
         raise Error(f"--config {' '.join(config)}: settings live in {PARAMS}, for both tools; change them there")
     try:
-        settings = check_settings(PARAMS)
-        require_own_package()
-        if workflow.is_main_process:
-            try:
-                _prepare(workflow, settings)
-            except BusyError as error:
-                # What runs nothing, as --dry-run or --report, shows the clone as it is; a run is rejected as it starts.
-                _BUSY.append(error)
+        settings = _prepare(workflow) if workflow.is_main_process else check_settings(PARAMS)
     except UserError as error:
         raise Error(str(error)) from error
     config.update(Params(PARAMS).values)
     return settings
 
 
-def _prepare(workflow: Any, settings: Everything) -> None:
+def _prepare(workflow: Any) -> Everything:
     # `workflow.dryrun` is not set yet while the Snakefile is read.
     dry: bool = workflow.output_settings.dryrun
-    with ExitStack() as held:
-        if dry:
-            held.enter_context(briefly_alone())
-        else:
-            _enter_clone()
-        refresh(SOURCE, LOCK, CODE)
-        check_networks(Params(PARAMS), settings, CODE)
-        for stage in read_stages().values():
-            for path in stage.leftovers:
-                path.unlink()
-        _sync(writes_lock=not (dry or inside_of_dvc()))
+    try:
+        with ExitStack() as held:
+            if dry:
+                held.enter_context(briefly_alone())
+            else:
+                _enter_clone()
+            settings = check_settings(PARAMS, refresh=partial(refresh_sources, record=not inside_of_dvc()))
+            require_own_package()
+            refresh(SOURCE, LOCK, CODE)
+            check_networks(Params(PARAMS), settings, CODE)
+            for stage in read_stages().values():
+                for path in stage.leftovers:
+                    path.unlink()
+            _sync(writes_lock=not (dry or inside_of_dvc()))
+    except BusyError as error:
+        # What runs nothing, as --dry-run or --report, shows the clone as it is; a run is rejected as it starts.
+        _BUSY.append(error)
+        settings = check_settings(PARAMS)
+        require_own_package()
+    return settings
 
 
 def _enter_clone() -> None:

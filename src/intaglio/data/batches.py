@@ -1,5 +1,6 @@
 """Images as batches: bytes from the prepared file to normalised floats on the device."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -15,6 +16,9 @@ from intaglio.data.view import Interpolation, View
 
 Batch = tuple[Tensor, Tensor]
 
+# Images that are read at once, or stay together when a large set is shuffled: these many, or these bytes of them.
+MOST_IN_BLOCK, LARGEST_BLOCK = 1024, 16 << 20
+
 
 class Source(Protocol):
     """Images that can be read a range at a time."""
@@ -25,6 +29,11 @@ class Source(Protocol):
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
         """The images from `start` up to `stop`, uint8 N×H×W×C."""
+
+
+def block_size(images: Source) -> int:
+    """How many images to read at once: 1,024 photographs of 256 x 256 would be 200 MB."""
+    return min(MOST_IN_BLOCK, max(1, LARGEST_BLOCK // math.prod(images.shape[1:])))
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from intaglio.data.batches import Source, to_tensor
+from intaglio.data.batches import Source, block_size, to_tensor
 from intaglio.data.view import View
-
-# Images read at once: a read of a megabyte or so.
-BLOCK = 1024
 
 
 class Bordered:
@@ -26,6 +23,7 @@ class Bordered:
         """
         self._source = source
         self._view = view
+        self._block = block_size(source)
         self._border = border
         self._device = device
         self._rows: list[range] = []
@@ -54,8 +52,8 @@ class Bordered:
         border = (self._border, self._border)
         filled = 0
         for part in rows:
-            for first in range(part.start, part.stop, BLOCK):
-                images = to_tensor(self._source.read(first, min(first + BLOCK, part.stop)), self._view)
+            for first in range(part.start, part.stop, self._block):
+                images = to_tensor(self._source.read(first, min(first + self._block, part.stop)), self._view)
                 padded = np.pad(images.numpy(), ((0, 0), (0, 0), border, border), mode="reflect")
                 self._memory[filled : filled + len(images)] = torch.from_numpy(padded)
                 filled += len(images)

@@ -38,17 +38,18 @@ def write(path: Path, name: str, files: Mapping[str, Written]) -> None:
     }
     text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
     with replacing(path) as temporary, tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
-        tar.addfile(_member(MANIFEST, len(text)), io.BytesIO(text.encode("ascii")))
+        tar.addfile(member(MANIFEST, len(text)), io.BytesIO(text.encode("ascii")))
         for key, file in sorted(files.items()):
             with file.path.open("rb") as content:
-                tar.addfile(_member(key, file.size), content)
+                tar.addfile(member(key, file.size), content)
 
 
-def _member(name: str, size: int) -> tarfile.TarInfo:
-    member = tarfile.TarInfo(name)  # times, owner and group are zero by default
-    member.size = size
-    member.mode = 0o644
-    return member
+def member(name: str, size: int) -> tarfile.TarInfo:
+    """A tar header that has a name and a size, and nothing of the machine."""
+    header = tarfile.TarInfo(name)  # times, owner and group are zero by default
+    header.size = size
+    header.mode = 0o644
+    return header
 
 
 def read(path: Path) -> Raw:
@@ -59,7 +60,7 @@ def read(path: Path) -> Raw:
     """
     try:
         with path.open("rb") as file, reading(str(path)), tarfile.open(fileobj=file, mode="r:") as tar:
-            members = [member for member in tar if member.isreg()]
+            members = [each for each in tar if each.isreg()]
             # Writers replace the file and never change it, so the mapping stays valid.
             whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except FileNotFoundError as error:
@@ -68,7 +69,7 @@ def read(path: Path) -> Raw:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}; {_HOW_TO_FIX}") from error
     except Damaged as error:
         raise UserError(f"{error}; {_HOW_TO_FIX}") from error
-    contents = {member.name: whole[member.offset_data : member.offset_data + member.size] for member in members}
+    contents = {each.name: whole[each.offset_data : each.offset_data + each.size] for each in members}
     manifest = _manifest(path, contents.pop(MANIFEST, whole[:0]))
     for file in manifest["files"]:
         content = contents.get(file["name"])

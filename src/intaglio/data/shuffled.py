@@ -1,5 +1,6 @@
 """Training batches: images shuffled, shifted and mirrored a batch at a time, in bounded memory."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from intaglio.data.batches import Batch, Normaliser, Source, resized, to_tensor
+from intaglio.data.batches import Batch, Normaliser, Source, block_size, resized, to_tensor
 from intaglio.data.bordered import Bordered
 from intaglio.data.sampling import draw, drawn, once
 from intaglio.data.store import Prepared
@@ -21,8 +22,8 @@ from intaglio.params.recipe import ImageRecipe
 if TYPE_CHECKING:
     from intaglio.data.augmentation import Augmentation
 
-# Neighbouring images of the file that stay together when the blocks of a large set are shuffled.
-BLOCK = 1024
+# Images, and bytes of them as floats, that a network may look at before it is trained.
+MOST_SAMPLED, LARGEST_SAMPLE = 5000, 64 << 20
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,11 @@ class EpochBatches:
         """Batches in an epoch."""
         return self._steps
 
-    def sample(self, count: int = 5000) -> Tensor:
+    def sample(self) -> Tensor:
         """The first images, unchanged except for normalisation, as floats N×C×H×W on the CPU."""
-        return self._normalise(to_tensor(self._source.read(0, min(count, self.count)), self._view))
+        largest = max(math.prod(self._view.whole), math.prod(self._source.shape[1:3])) * self._source.shape[3]
+        count = min(self.count, MOST_SAMPLED, max(1, LARGEST_SAMPLE // (4 * largest)))
+        return self._normalise(to_tensor(self._source.read(0, count), self._view))
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of one epoch from the one at `start` on, on the device.
@@ -171,7 +174,8 @@ class EpochBatches:
         """The rows of the set in the order in which they are read in an epoch."""
         if len(self.groups) == 1:
             return [range(self.count)]
-        blocks = [range(first, min(first + BLOCK, self.count)) for first in range(0, self.count, BLOCK)]
+        step = block_size(self._source)
+        blocks = [range(first, min(first + step, self.count)) for first in range(0, self.count, step)]
         return [blocks[number] for number in torch.randperm(len(blocks), generator=generator).tolist()]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,40 +26,41 @@ class Rows:
     test: Numbers
 
 
-def split(labels: Numbers, classes: Sequence[str], official_test: int | None, settings: DataSet, seed: int) -> Rows:
+@dataclass(frozen=True)
+class Official:
+    """Sorted int64 row numbers of the images that whoever made a set meant for validation and for test, if any."""
+
+    validation: Numbers | None = None
+    test: Numbers | None = None
+
+
+def split(labels: Numbers, classes: Sequence[str], official: Official, settings: DataSet, seed: int) -> Rows:
     """Divide a set: first test, then validation from what is left, then `per_class` images of each class.
 
     Args:
         labels: int64 N, for each image the number of its class.
         classes: the classes' names.
-        official_test: row of the first official test image, which are the last ones; None for a set without them.
+        official: what is divided already.
         settings: the data set's settings.
         seed: start of the random choices.
 
     Raises:
         SettingError: the settings ask for what the set does not have.
     """
-    rows = np.arange(len(labels))
-    share = settings.split.test
-    if share == "official":
-        if official_test is None:
-            raise SettingError(
-                "data.split.test", f"{settings.set} has no official test split; write a share to hold out, such as 0.3"
-            )
-        rest, test = rows[:official_test], rows[official_test:]
-    else:
-        if official_test is not None:
-            raise SettingError(
-                "data.split.test", f"{settings.set} has an official test split; write official, not {share}"
-            )
-        counts = _shares(labels, classes, share, "data.split.test")
-        test = _choose(rows, labels, counts, TEST_SEED, TEST)
-        rest = np.setdiff1d(rows, test)
-    counts = _shares(labels[rest], classes, settings.split.validation, "data.split.validation")
-    validation = _choose(rest, labels, counts, seed, VALIDATION)
+    rest = np.arange(len(labels))
+    for marked in (official.validation, official.test):
+        rest = rest if marked is None else np.setdiff1d(rest, marked)
+    parts = settings.split
+    test = _part("test", rest, official.test, labels, classes, (parts.test, settings.set), TEST_SEED, TEST)
+    rest = np.setdiff1d(rest, test)
+    validation = _part(
+        "validation", rest, official.validation, labels, classes, (parts.validation, settings.set), seed, VALIDATION
+    )
     train = np.setdiff1d(rest, validation)
+    available = np.bincount(labels[train], minlength=len(classes))
+    if not available.all():
+        raise SettingError("data.source", f"{classes[int(available.argmin())]} has no images for training; add some")
     if settings.per_class != "all":
-        available = np.bincount(labels[train], minlength=len(classes))
         for name, count in zip(classes, available, strict=True):
             if count < settings.per_class:
                 raise SettingError(
@@ -68,6 +70,28 @@ def split(labels: Numbers, classes: Sequence[str], official_test: int | None, se
                 )
         train = _choose(train, labels, [settings.per_class] * len(classes), seed, TRAIN)
     return Rows(train, validation, test)
+
+
+def _part(
+    name: str,
+    rest: Numbers,
+    official: Numbers | None,
+    labels: Numbers,
+    classes: Sequence[str],
+    asked: tuple[Literal["official"] | float, str],
+    seed: int,
+    stream: int,
+) -> Numbers:
+    """The rows of one split: the official ones, or a share of the rest."""
+    share, kind = asked
+    key = f"data.split.{name}"
+    if share == "official":
+        if official is None:
+            raise SettingError(key, f"{kind} has no official {name} split; write a share to hold out, such as 0.3")
+        return official
+    if official is not None:
+        raise SettingError(key, f"{kind} has an official {name} split; write official, not {share}")
+    return _choose(rest, labels, _shares(labels[rest], classes, share, key), seed, stream)
 
 
 def _shares(labels: Numbers, classes: Sequence[str], share: float, key: str) -> list[int]:

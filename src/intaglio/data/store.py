@@ -1,7 +1,9 @@
 """The prepared file, `data/prepared/DATA.safetensors`: what every later step reads.
 
 Tensors `SPLIT.images` (uint8 N x H x W x C), `SPLIT.labels` (int64 N) and `SPLIT.rows` (int64 N) for each split, and
-one metadata key `intaglio` with a sorted JSON string.
+one metadata key `intaglio` with a sorted JSON string. Of your own images there is also `report` (uint8 N): a
+`DataReport` as JSON; and with `store: jpeg` the training images are JPEG files one after the other (uint8 N), with
+`train.offsets` (int64 N + 1): where each begins, and the last ends.
 """
 
 import json
@@ -16,11 +18,13 @@ from safetensors import SafetensorError, safe_open
 
 from intaglio.data import tensor_file
 from intaglio.data.images import Images
+from intaglio.data.stored import HOW_TO_FIX, StoredImages, StoredJpegs
 from intaglio.errors import UserError
 
 SplitName = Literal["train", "validation", "test"]
+REPORT = "report"
+_OFFSETS = "train.offsets"
 _KEY = "intaglio"
-_HOW_TO_FIX = "run `intaglio prepare` again"
 # A channel that never changes would be divided by zero; one step of a byte is the smallest change there can be.
 _SMALLEST_STD = 1 / 255
 _COUNTED_AT_ONCE = 4096  # images
@@ -46,41 +50,10 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class StoredImages:
-    """The images of a split in the prepared file, read a range at a time.
-
-    They are read and not mapped: the pages of a mapping count as the process's own memory, and stay.
-    """
-
-    path: Path
-    offset: int  # of the first byte
-    shape: tuple[int, int, int, int]  # N x H x W x C
-
-    def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """The images from `start` up to `stop`, uint8 N x H x W x C.
-
-        Raises:
-            ValueError: the split has no such images.
-        """
-        stop = self.shape[0] if stop is None else stop
-        if not 0 <= start <= stop <= self.shape[0]:
-            # Another split's bytes follow: they would be read as images of this one.
-            raise ValueError(f"{self.path}: images {start} to {stop} of {self.shape[0]}")
-        each = math.prod(self.shape[1:])
-        values = np.fromfile(self.path, np.uint8, (stop - start) * each, offset=self.offset + start * each)
-        return values.reshape(stop - start, *self.shape[1:])
-
-    def one(self, number: int) -> np.ndarray:
-        """One image, uint8 H x W x C."""
-        image: np.ndarray = self.read(number, number + 1)[0]
-        return image
-
-
-@dataclass(frozen=True)
 class Stored:
     """A split in the prepared file: its images, read on demand, its labels and rows (int64 N) as in `Split`."""
 
-    images: StoredImages
+    images: StoredImages | StoredJpegs
     labels: np.ndarray
     rows: np.ndarray
 
@@ -100,15 +73,23 @@ class Split:
     rows: np.ndarray
 
 
-def moments(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel of uint8 N x H x W x C images, in 0..1.
+Moments = tuple[tuple[float, ...], tuple[float, ...]]
 
-    Both come from counts of the 256 values, so that the result is exact and does not depend on an order of addition.
+
+def moments(images: Images) -> Moments:
+    """Mean and standard deviation of each channel of uint8 N x H x W x C images, in 0..1."""
+    return moments_of(_counts(images))
+
+
+def moments_of(counted: np.ndarray) -> Moments:
+    """Mean and standard deviation of each channel, in 0..1, of how often each value occurs in it, int64 C x 256.
+
+    So the result is exact and does not depend on an order of addition.
     """
     values = np.arange(256) / 255
     means = []
     stds = []
-    for counts in _counts(images):
+    for counts in counted:
         mean = float(np.sum(counts * values) / counts.sum())
         variance = float(np.sum(counts * (values - mean) ** 2) / counts.sum())
         means.append(mean)
@@ -136,17 +117,34 @@ def write(path: Path, facts: Facts, splits: Mapping[SplitName, Split]) -> None:
     tensors: dict[str, Images | np.ndarray] = {}
     for name, split in splits.items():
         tensors |= {f"{name}.images": split.images, f"{name}.labels": split.labels, f"{name}.rows": split.rows}
-    tensor_file.write(path, {_KEY: json.dumps(asdict(facts), sort_keys=True, ensure_ascii=False)}, tensors)
+    tensor_file.write(path, metadata(facts), tensors)
+
+
+def metadata(facts: Facts) -> dict[str, str]:
+    """The file's metadata."""
+    return {_KEY: json.dumps(asdict(facts), sort_keys=True, ensure_ascii=False)}
 
 
 class Prepared:
     """An opened prepared file; a split is read when it is asked for."""
 
-    def __init__(self, path: Path, facts: Facts, shape: tuple[int, int, int]) -> None:
-        """Take what `open_prepared` checked; `shape` is the images' H x W x C."""
+    def __init__(
+        self, path: Path, facts: Facts, shape: tuple[int, int, int], report: str | None, ends: np.ndarray | None
+    ) -> None:
+        """Take what `open_prepared` checked.
+
+        Args:
+            path: of the file.
+            facts: its metadata.
+            shape: the images' H x W x C.
+            report: of your own images, the `DataReport` as JSON.
+            ends: int64 N + 1, where the training images begin and end that are stored as JPEG files.
+        """
         self.path = path
         self.facts = facts
         self.shape = shape
+        self.report = report
+        self.ends = ends
 
     def split(self, name: SplitName) -> Stored:
         """One split: its labels and rows are read now, its images on demand.
@@ -157,8 +155,10 @@ class Prepared:
         with safe_open(self.path, framework="numpy") as file:
             labels, rows = (file.get_tensor(f"{name}.{part}") for part in ("labels", "rows"))
         if labels.min() < 0 or labels.max() >= len(self.facts.classes):
-            raise UserError(f"{self.path}: damaged: {name}.labels has a label that is not a class; {_HOW_TO_FIX}")
+            raise UserError(f"{self.path}: damaged: {name}.labels has a label that is not a class; {HOW_TO_FIX}")
         offset = tensor_file.offset(self.path, f"{name}.images")
+        if name == "train" and self.ends is not None:
+            return Stored(StoredJpegs(self.path, offset, self.ends, (len(labels), *self.shape)), labels, rows)
         return Stored(StoredImages(self.path, offset, (len(labels), *self.shape)), labels, rows)
 
 
@@ -175,15 +175,22 @@ def open_prepared(path: Path) -> Prepared:
             for name in file.keys():  # noqa: SIM118  (a file handle, not a dictionary)
                 part = file.get_slice(name)
                 tensors[name] = (part.get_dtype(), tuple(part.get_shape()))
+            report = file.get_tensor(REPORT).tobytes().decode(errors="replace") if REPORT in tensors else None
+            ends = file.get_tensor(_OFFSETS) if _OFFSETS in tensors else None
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file; run `intaglio prepare` first") from error
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: damaged, or not a safetensors file: {error}; {_HOW_TO_FIX}") from error
+        raise UserError(f"{path}: damaged, or not a safetensors file: {error}; {HOW_TO_FIX}") from error
     if facts is None:
-        raise UserError(f"{path}: not written by `intaglio prepare`: the metadata is missing or wrong; {_HOW_TO_FIX}")
+        raise UserError(f"{path}: not written by `intaglio prepare`: the metadata is missing or wrong; {HOW_TO_FIX}")
+    tensors.pop(REPORT, None)
+    if ends is not None:
+        problem = _misplaced(tensors, ends)
+        if problem is not None:
+            raise UserError(f"{path}: {problem}; {HOW_TO_FIX}")
     if problem := _misfit(tensors, facts):
-        raise UserError(f"{path}: {problem}; {_HOW_TO_FIX}")
-    return Prepared(path, facts, tensors["train.images"][1][1:])
+        raise UserError(f"{path}: {problem}; {HOW_TO_FIX}")
+    return Prepared(path, facts, tensors["train.images"][1][1:], report, ends)
 
 
 def _facts(text: str | None) -> Facts | None:
@@ -205,6 +212,18 @@ def _facts(text: str | None) -> Facts | None:
     if not all(map(math.isfinite, facts.mean + facts.std)) or not all(std > 0 for std in facts.std):
         return None
     return facts
+
+
+def _misplaced(tensors: dict[str, tuple[str, tuple[int, ...]]], ends: np.ndarray) -> str | None:
+    """What is wrong with JPEG files in place of pixels, if anything; `tensors` then has the images that they give."""
+    kind, shape = tensors.pop(_OFFSETS)
+    stored = tensors.get("train.images", ("", ()))
+    if kind != "I64" or len(shape) != 1 or stored[0] != "U8" or len(stored[1]) != 1 or len(ends) < 2:
+        return f"{_OFFSETS} and train.images are not those of JPEG files"
+    if ends[0] != 0 or ends[-1] != stored[1][0] or (np.diff(ends) <= 0).any():
+        return f"{_OFFSETS} does not fit the {stored[1][0]} bytes of train.images"
+    tensors["train.images"] = ("U8", (len(ends) - 1, *tensors.get("test.images", ("", (0,)))[1][1:]))
+    return None
 
 
 def _misfit(tensors: Mapping[str, tuple[str, tuple[int, ...]]], facts: Facts) -> str | None:

@@ -6,8 +6,9 @@ little-endian), the header (JSON), the tensors' bytes.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -43,6 +44,41 @@ def write(path: Path, metadata: Mapping[str, str], tensors: Mapping[str, Images 
             step = max(1, _BLOCK // max(1, each))
             for first in range(0, tensor.shape[0], step):
                 file.write(np.ascontiguousarray(tensor[first : first + step]).data)
+
+
+class Stream:
+    """A safetensors file written tensor after tensor, each piece by piece, whose lengths are known only at the end."""
+
+    def __init__(self, file: BinaryIO, room: int) -> None:
+        """Leave `room` bytes for the header at the start of a new file."""
+        self._file = file
+        self._room = room + -room % 8
+        self._header: dict[str, object] = {}
+        self._file.seek(8 + self._room)
+        self._end = 0
+
+    def write(
+        self, name: str, kind: type[np.generic], each: tuple[int, ...], pieces: Iterable[bytes | memoryview]
+    ) -> int:
+        """Write one tensor of little-endian numbers, N x `each`; returns its N."""
+        start = self._end
+        for piece in pieces:
+            self._file.write(piece)
+            self._end += memoryview(piece).nbytes
+        size = math.prod(each) * np.dtype(kind).itemsize
+        number, rest = divmod(self._end - start, size)
+        assert not rest, f"{name}: not a whole number of rows"
+        shape = [number, *each]
+        self._header[name] = {"dtype": _NAMES[np.dtype(kind)], "shape": shape, "data_offsets": [start, self._end]}
+        return number
+
+    def finish(self, metadata: Mapping[str, str]) -> None:
+        """Write the header; spaces fill the room that was left."""
+        header = {"__metadata__": dict(metadata), **self._header}
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        assert len(text) <= self._room, f"the header has {len(text)} bytes, for which {self._room} were left"
+        self._file.seek(0)
+        self._file.write(self._room.to_bytes(8, "little") + text.ljust(self._room))
 
 
 def offset(path: Path, name: str) -> int:

@@ -96,12 +96,7 @@ def _tar_members(file: IO[bytes], what: str) -> Members:
     content = cast(IO[bytes], _Bounded(uncompressed(file), what))
     with tarfile.open(fileobj=content, mode="r:") as tar:
         for member in tar:
-            _check_path(member.name, what)
-            if not (member.isreg() or member.isdir()):
-                kind = "link" if member.issym() or member.islnk() else "device or other special file"
-                raise Damaged(f"{what} is rejected: its member {member.name} is a {kind}")
-            if member.size < 0:
-                raise Damaged(f"{what} is rejected: its member {member.name} has a negative size")
+            check_tar_member(member, what)
             yield member.name, tar.extractfile(member)
         content.seek(tar.offset)
         if content.read(tarfile.BLOCKSIZE).strip(b"\0") or not tar.offset:
@@ -121,22 +116,35 @@ def _read_to_end(content: IO[bytes]) -> None:
 def _zip_members(file: IO[bytes], what: str) -> Members:
     with zipfile.ZipFile(file) as archive:
         for member in archive.infolist():
-            _check_path(member.filename, what)
-            mode = member.external_attr >> 16
-            if stat.S_IFMT(mode) and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-                kind = "link" if stat.S_ISLNK(mode) else "device or other special file"
-                raise Damaged(f"{what} is rejected: its member {member.filename} is a {kind}")
-            if member.flag_bits & 1:
-                raise Damaged(f"{what} is rejected: its member {member.filename} is encrypted")
-            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise Damaged(
-                    f"{what} is rejected: its member {member.filename} is compressed in an unusual way; use deflate"
-                )
+            check_zip_member(member, what)
             if member.is_dir():
                 yield member.filename, None
             else:
                 with archive.open(member) as stream:
                     yield member.filename, stream
+
+
+def check_tar_member(member: tarfile.TarInfo, what: str) -> None:
+    """Raise `Damaged` for a member that is not a file or folder inside the archive's folder."""
+    _check_path(member.name, what)
+    if not (member.isreg() or member.isdir()):
+        kind = "link" if member.issym() or member.islnk() else "device or other special file"
+        raise Damaged(f"{what} is rejected: its member {member.name} is a {kind}")
+    if member.size < 0:
+        raise Damaged(f"{what} is rejected: its member {member.name} has a negative size")
+
+
+def check_zip_member(member: zipfile.ZipInfo, what: str) -> None:
+    """Raise `Damaged` for a member that is not a file or folder inside the archive's folder, or cannot be read."""
+    _check_path(member.filename, what)
+    mode = member.external_attr >> 16
+    if stat.S_IFMT(mode) and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        kind = "link" if stat.S_ISLNK(mode) else "device or other special file"
+        raise Damaged(f"{what} is rejected: its member {member.filename} is a {kind}")
+    if member.flag_bits & 1:
+        raise Damaged(f"{what} is rejected: its member {member.filename} is encrypted")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise Damaged(f"{what} is rejected: its member {member.filename} is compressed in an unusual way; use deflate")
 
 
 def _check_path(name: str, what: str) -> None:

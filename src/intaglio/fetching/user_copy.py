@@ -7,15 +7,16 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from intaglio.errors import SettingError
+from intaglio.errors import SettingError, UserError
 from intaglio.fetching.archive import extract, is_archive
-from intaglio.fetching.cache import Cache
+from intaglio.fetching.cache import Cache, empty_folder
 from intaglio.fetching.content import Damaged, Unexpected, Written, reading
-from intaglio.fetching.http import download
+from intaglio.fetching.http import Unavailable, download
 from intaglio.fetching.originals import Originals
 from intaglio.fetching.workspace import Files, Workspace, copy, from_folder, verify
 from intaglio.files import sha256
 from intaglio.logs import logger
+from intaglio.params.download import Download
 
 # Bytes of a file that the user gives a checksum for: it may be larger than the known one.
 _LARGEST = 4 << 30
@@ -38,8 +39,16 @@ class UserCopy:
     key: str
 
 
-def parse(text: str, key: str) -> UserCopy:
+PUBLISHED = ", or write null to use the published sources"
+
+
+def parse(text: str, key: str, otherwise: str = PUBLISHED) -> UserCopy:
     """Understand a source: a path, or a file://, http:// or https:// address, with or without `#sha256=HEX`.
+
+    Args:
+        text: as written in the settings.
+        key: dotted key of the setting.
+        otherwise: what else can be done about a local file that does not exist.
 
     Raises:
         SettingError: it is none of these, or a local file that does not exist or cannot be read.
@@ -47,7 +56,7 @@ def parse(text: str, key: str) -> UserCopy:
     address, checksum = split_checksum(text, key)
     local = _local(address, key)
     if local is not None:
-        _check_local(local, key)
+        _check_local(local, key, otherwise)
     if checksum and (address.endswith("/") or (local is not None and local.is_dir())):
         raise SettingError(key, f"{address} is a folder, but a checksum is for one file; pack the files into a .tar")
     return UserCopy(address, checksum, local, key)
@@ -83,15 +92,60 @@ def _local(address: str, key: str) -> Path | None:
     return Path(urllib.request.url2pathname(parts.path))
 
 
-def _check_local(path: Path, key: str) -> None:
+def _check_local(path: Path, key: str, otherwise: str) -> None:
     try:
         exists = path.is_file() or path.is_dir()
     except OSError as error:  # a name that is too long, or a folder above it that may not be entered
         raise SettingError(key, f"{path}: {error.strerror}; correct the path") from error
     if not exists:
-        raise SettingError(key, f"{path}: no such file; correct the path, or write null to use the published sources")
+        raise SettingError(key, f"{path}: no such file or folder; correct the path{otherwise}")
     if not os.access(path, os.R_OK):
         raise SettingError(key, f"{path}: no permission to read it; change its permissions")
+
+
+def is_here(text: str, key: str) -> bool:
+    """Whether a source is an address, or a file or folder that is on this machine."""
+    local = _local(text.partition("#sha256=")[0], key)
+    try:
+        return local is None or local.exists()
+    except OSError:
+        return False
+
+
+def fetch_whole(user_copy: UserCopy, cache: Cache, settings: Download) -> Path:
+    """The file or folder itself, from the cache if it is at an address; compared with the checksum, if it has one.
+
+    Raises:
+        SettingError: it does not have the checksum, cannot be fetched, or is at an address and has no checksum.
+    """
+    path = user_copy.local
+    if path is not None and user_copy.checksum is None:
+        return path
+    if user_copy.checksum is None:
+        raise SettingError(
+            user_copy.key, f"{user_copy.address} may change unnoticed; append the file's checksum: #sha256=HEX"
+        )
+    try:
+        if path is None:
+            with cache.working_on(user_copy.checksum) as partial, empty_folder(partial / "new") as new:
+                path = _downloaded(user_copy, cache, Workspace(partial, new, settings))
+                computed = _checksum(path, user_copy.address)
+        else:
+            computed = _checksum(path, user_copy.address)
+    except (Unavailable, Damaged) as error:
+        raise SettingError(user_copy.key, f"{user_copy.address}: {error}; try again later, or give a copy") from error
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or cache.folder}: {error.strerror or error}; free some space, or set INTAGLIO_CACHE to "
+            "a folder that can be written"
+        ) from error
+    if computed != user_copy.checksum:
+        raise SettingError(
+            user_copy.key,
+            f"{user_copy.address} has SHA-256 {computed}, not the one given; if you trust this file, "
+            f"write source: {user_copy.address}#sha256={computed}",
+        )
+    return path
 
 
 def read_copy(user_copy: UserCopy, originals: Originals, cache: Cache, workspace: Workspace) -> dict[str, Written]:

@@ -7,26 +7,85 @@ from pydantic import Field
 from intaglio.params.section import Section
 
 SetName = Literal["fashion_mnist", "digits", "cifar10"]
+Share = Annotated[float, Field(gt=0, lt=1)]
+PerClass = Literal["all"] | Annotated[int, Field(ge=1)]
+PER_CLASS = "Labelled training images of each class to use, chosen by the seed."
 
 
 class Split(Section):
-    """How a set's images are divided. Every share is taken from each class alike."""
+    """How a known set's images are divided. Every share is taken from each class alike."""
 
-    validation: float = Field(gt=0, lt=1, description="Share of the images that are not for testing.")
-    test: Literal["official"] | Annotated[float, Field(gt=0, lt=1)] = Field(
+    validation: Share = Field(description="Share of the images that are not for testing.")
+    test: Literal["official"] | Share = Field(
         description="official, or for a set without a test split the share to hold out, the same whatever the seed."
     )
 
 
-class DataSet(Section):
-    """A row of `data`."""
+class KnownSet(Section):
+    """A row of `data` that takes a published set."""
 
     set: SetName = Field(description="The images, by their name in the catalogue.")
     source: str | None = Field(
         description="null, or what to try first: a file, or a file:// or https:// address; the checksum of a file of "
         "your own is appended as #sha256=HEX."
     )
-    per_class: Literal["all"] | Annotated[int, Field(ge=1)] = Field(
-        description="Labelled training images of each class to use, chosen by the seed."
-    )
+    per_class: PerClass = Field(description=PER_CLASS)
     split: Split
+
+
+class OwnSplit(Section):
+    """How your own images are divided. Every share is taken from each class alike."""
+
+    validation: Literal["official"] | Share = Field(
+        description="Share of the images that are not for testing, or official for those that are marked as validation."
+    )
+    test: Literal["official"] | Share = Field(
+        description="Share to hold out, the same whatever the seed, or official for those that are marked as test."
+    )
+
+
+class OwnSet(Section):
+    """What rows of `data` that take your own images have in common."""
+
+    source: str = Field(description="Where the images are: docs/data.md.")
+    side: int = Field(ge=1, le=4096, description="Height and width of the prepared images, in pixels.")
+    channels: Literal[3, 1] = Field(3, description="3 for colour, 1 for grey.")
+    fit: Literal["crop", "pad", "stretch"] = Field(
+        "crop",
+        description="How a photograph becomes a square: its middle, the whole with black borders, or distorted.",
+    )
+    store: Literal["pixels", "jpeg"] = Field(
+        "pixels", description="How training images are stored: jpeg takes a sixth of the space and time to decode."
+    )
+    on_bad_image: Literal["fail", "skip"] = Field("fail", description="What to do with files that cannot be decoded.")
+    on_leak: Literal["fail", "drop", "keep"] = Field(
+        "drop",
+        description="What to do with an image that is in two splits; drop leaves it in test, or else validation.",
+    )
+    flip: bool = Field(True, description="Whether a mirrored image still shows the same class.")
+    per_class: PerClass = Field("all", description=PER_CLASS)
+    split: OwnSplit
+
+
+class FolderSet(OwnSet):
+    """A row of `data` that takes a folder with a folder for each class, or an archive of one."""
+
+    set: Literal["folder"] = Field(description="Class folders.")
+
+
+class Columns(Section):
+    """The names of a table's columns."""
+
+    path: str = Field("path", description="Path of an image, relative to the table's folder.")
+    label: str = Field("label", description="Its class.")
+    split: str = Field("split", description="train, validation or test. The table need not have this column.")
+
+
+class TableSet(OwnSet):
+    """A row of `data` that takes the images that a table (CSV or TSV) lists."""
+
+    set: Literal["table"] = Field(description="A table that lists the images.")
+    columns: Columns = Field(Columns(path="path", label="label", split="split"), description="The table's columns.")
+
+
+DataSet = Annotated[KnownSet | FolderSet | TableSet, Field(discriminator="set")]

@@ -18,6 +18,8 @@ FIRST = ("extra_forbidden", "string_pattern_mismatch", "string_too_long")
 LONGEST = 60
 # How pydantic marks that the name of a row is wrong, and not the row.
 KEY = "[key]"
+# The columns that say which branch of a union a row is.
+DISCRIMINATORS = ("name", "set")
 
 
 def describe(key: str, value: Any, kind: Any, error: ValidationError) -> str:
@@ -33,7 +35,10 @@ def describe(key: str, value: Any, kind: Any, error: ValidationError) -> str:
     problems: dict[Location, Mapping[str, Any]] = {}
     for problem in error.errors(include_url=False):
         location = tuple(_existing(value, problem["loc"]))
-        if location not in problems or (problem["type"] == "literal_error") == isinstance(problem["input"], str):
+        before = problems.get(location)
+        if before is not None and before["type"] in FIRST:
+            continue
+        if before is None or (problem["type"] == "literal_error") == isinstance(problem["input"], str):
             problems[location] = problem
     location, first = min(problems.items(), key=lambda each: each[1]["type"] not in FIRST)
     others = _count(problems) - 1
@@ -64,9 +69,11 @@ def _one(key: str, value: Any, kind: Any, location: Location, problem: Mapping[s
             return f"{name}: {_show(given)} is not a choice; {nearest(str(given), choices)}"
         case "union_tag_invalid":
             choices = re.findall(r"'([^']*)'", context["expected_tags"])
-            return f"{name}.name: {_show(context['tag'])} is not a choice; {nearest(str(context['tag']), choices)}"
+            column = context["discriminator"].strip("'")
+            return f"{name}.{column}: {_show(context['tag'])} is not a choice; {nearest(str(context['tag']), choices)}"
         case "union_tag_not_found":
-            return f"{name}.name: the key is missing; add it"
+            column = context["discriminator"].strip("'")
+            return f"{name}.{column}: the key is missing; add it"
         case "dict_type":
             return f"{name}: {_show(given)} is not a table: it has rows, each with a name; write {{}} if there are none"
         case "model_type" | "model_attributes_type":
@@ -103,15 +110,16 @@ def _known_keys(kind: Any, value: Any, location: Location) -> list[str]:
 
 
 def _branch(kind: Any, value: Any) -> type[BaseModel]:
-    """The model that a value is meant for; in a union, the one with its name."""
+    """The model that a value is meant for; in a union, the one with its name or set."""
     candidates = _models(kind)
     if not isinstance(value, dict):
         return candidates[0]
     for model in candidates:
-        field = model.model_fields.get("name")
-        # A model whose name is not one of a few takes all names that no other has.
-        if field is not None and (field.annotation is str or value.get("name") in get_args(field.annotation)):
-            return model
+        for column in DISCRIMINATORS:
+            field = model.model_fields.get(column)
+            # A model whose name is not one of a few takes all names that no other has.
+            if field is not None and (field.annotation is str or value.get(column) in get_args(field.annotation)):
+                return model
     return candidates[0]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from intaglio.report import classes, figures, wording
+from intaglio.report.data_facts import data_views
 from intaglio.report.dips import explain_dip
 from intaglio.report.networks import Network
 from intaglio.report.settings import sections
@@ -61,6 +62,7 @@ def page(networks: Sequence[Network], standings: Sequence[Standing]) -> str:
             standings=standings,
             networks=networks,
             views=[_view(network) for standing in standings for network in standing.networks],
+            data=data_views(networks),
             curves=list(_curves(standings)),
             graphs=_graphs(networks),
             sections=sections(networks),

@@ -8,6 +8,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from intaglio.params.problems import DISCRIMINATORS
 from intaglio.params.rows import NETWORKS
 from intaglio.params.schema import Everything
 from intaglio.report.networks import Network
@@ -97,12 +98,13 @@ def _field_of(name: str) -> FieldInfo | None:
 
 
 def _model(kind: Any, value: Mapping[str, Any]) -> type[BaseModel] | None:
-    """The model of a mapping; where there are several, the one with its `name`."""
+    """The model of a mapping; where there are several, the one with its `name` or `set`."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return kind
     models = [model for part in get_args(kind) if (model := _model(part, value)) is not None]
     for model in models:
-        field = model.model_fields.get("name")
-        if field is not None and (field.annotation is str or value.get("name") in get_args(field.annotation)):
-            return model
+        for column in DISCRIMINATORS:
+            field = model.model_fields.get(column)
+            if field is not None and (field.annotation is str or value.get(column) in get_args(field.annotation)):
+                return model
     return models[0] if models else None

@@ -9,8 +9,11 @@ from xml.etree import ElementTree
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import ValidationError
 
+from intaglio.data.data_report import DataReport
 from intaglio.data.store import Prepared
+from intaglio.errors import UserError
 from intaglio.results.confusion import Confusion
 from intaglio.results.epochs import Epoch
 from intaglio.results.evaluation import EvaluationRecord
@@ -82,6 +85,7 @@ def gather(
             train=_counts(prepared.split("train").labels, classes),
             validation=_counts(prepared.split("validation").labels, classes),
             test=_counts(test.labels, classes),
+            report=_report(prepared),
         ),
         epochs=[Epoch(*row) for row in epochs.itertuples(index=False)],
         training=training,
@@ -98,6 +102,15 @@ def _counts(labels: npt.NDArray[np.int64], classes: Sequence[str]) -> list[int]:
     """How many images each class has."""
     counts: list[int] = np.bincount(labels, minlength=len(classes)).tolist()
     return counts
+
+
+def _report(prepared: Prepared) -> DataReport | None:
+    if prepared.report is None:
+        return None
+    try:
+        return DataReport.model_validate_json(prepared.report)
+    except ValidationError as error:
+        raise UserError(f"{prepared.path}: damaged: its report cannot be read; run `intaglio prepare` again") from error
 
 
 def _run(files: Files, step: str) -> tuple[TrainingRecord, pd.DataFrame]:

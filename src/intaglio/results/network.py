@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from intaglio.data.data_report import DataReport
 from intaglio.files import write_text
 from intaglio.results.epochs import Epoch
 from intaglio.results.evaluation import EvaluationRecord
@@ -26,6 +27,7 @@ class DataFacts(Record):
         train: K counts: the images of each class in the training split.
         validation: the same of the validation split.
         test: the same of the test split.
+        report: what was noticed about your own images.
     """
 
     name: str
@@ -35,6 +37,7 @@ class DataFacts(Record):
     train: list[Count]
     validation: list[Count]
     test: list[Count]
+    report: DataReport | None = None
 
 
 class Predictions(Record):

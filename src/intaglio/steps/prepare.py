@@ -5,7 +5,7 @@ from typing import Annotated
 
 from intaglio.steps.declare import Reads, Writes
 
-KEYS = ("seed", "data.{name}.set", "data.{name}.per_class", "data.{name}.split")
+KEYS = ("seed", "data.{name}")
 
 
 def run(
@@ -16,32 +16,15 @@ def run(
     output: Annotated[Path, Writes("prepared images (safetensors)")],
 ) -> None:
     """Decode a set's original files and divide them into train, validation and test."""
-    from intaglio.data import raw as originals
-    from intaglio.data import store
-    from intaglio.data.catalogue import CATALOG
-    from intaglio.data.images import Selected
-    from intaglio.data.split import Numbers, split
-    from intaglio.errors import UserError
-    from intaglio.logs import logger
-    from intaglio.params.data import DataSet
+    from intaglio.data import known_images, own_images
+    from intaglio.params.data import DataSet, KnownSet
     from intaglio.params.reader import Params
     from intaglio.params.seed import Seed
 
     reader = Params(params)
-    settings = reader.get(f"data.{name}", DataSet)
-    files = originals.read(raw)
-    if files.set != settings.set:
-        raise UserError(
-            f"{raw}: has the files of {files.set!r}, but {params}: data.{name}.set is {settings.set}; "
-            "run `intaglio download` again"
-        )
-    decoded = CATALOG[settings.set].decode(files.files, raw)
-    rows = split(decoded.labels, decoded.classes, decoded.official_test, settings, reader.get("seed", Seed))
-    parts: dict[store.SplitName, Numbers] = {"train": rows.train, "validation": rows.validation, "test": rows.test}
-    splits = {
-        split: store.Split(Selected(decoded.images, part), decoded.labels[part], part) for split, part in parts.items()
-    }
-    mean, std = store.moments(splits["train"].images)
-    store.write(output, store.Facts(decoded.name, decoded.classes, decoded.flip, mean, std), splits)
-    counts = ", ".join(f"{len(part)} {split}" for split, part in parts.items())
-    logger.info("%s: %s images of %s", decoded.name, counts, " x ".join(map(str, splits["train"].images.shape[1:])))
+    row = reader.get(f"data.{name}", DataSet)
+    seed = reader.get("seed", Seed)
+    if isinstance(row, KnownSet):
+        known_images.prepare(raw, output, row, seed)
+    else:
+        own_images.prepare(raw, output, row, seed, name=name)

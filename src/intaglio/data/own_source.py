@@ -1,0 +1,105 @@
+"""The images of a row of `data` that takes your own: found, placed and hashed."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from intaglio.data.layout import Placed, arrange
+from intaglio.data.listing import Listing, list_images
+from intaglio.data.table import read_table
+from intaglio.errors import UserError
+from intaglio.fetching import user_copy
+from intaglio.fetching.cache import Cache
+from intaglio.fetching.collection import Items, collection, named_files, on_disk
+from intaglio.fetching.file_hashes import hash_files
+from intaglio.logs import logger
+from intaglio.params.data import FolderSet, TableSet
+from intaglio.params.download import Download
+
+KEY = "data.source"
+HASHES = Path(".intaglio/sources")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A source that is open.
+
+    Attributes:
+        path: of the folder, archive or table.
+        placed: its images, sorted by path.
+        items: their content, by path.
+        hashes: their SHA-256, by path; none of an archive's.
+        changed: whether a file is not as it was when it was last opened with the same cache.
+        listing: of all of them.
+    """
+
+    path: Path
+    placed: list[Placed]
+    items: Items
+    hashes: Mapping[str, str]
+    changed: bool
+    listing: Listing
+
+
+def find(row: FolderSet | TableSet, settings: Download) -> Path:
+    """The row's source on this machine; an address is fetched into the cache.
+
+    Raises:
+        SettingError: it does not exist, or is not what its checksum says.
+    """
+    copy = user_copy.parse(row.source, KEY, otherwise="")
+    path = user_copy.fetch_whole(copy, Cache.of_user(), settings)
+    if isinstance(row, TableSet) and not path.is_file():
+        raise UserError(f"{path}: is a folder; name the table in it, or write set: folder")
+    return path
+
+
+@contextmanager
+def open_source(row: FolderSet | TableSet, path: Path, *, name: str, scratch: Path | None = None) -> Iterator[Opened]:
+    """The images at a path; they can be read until the context ends.
+
+    Args:
+        row: the settings.
+        path: from `find`.
+        name: of the row; hashes are remembered under it.
+        scratch: a folder for an uncompressed copy, needed to read a compressed tar archive in any order.
+
+    Raises:
+        UserError: there is something there that is not accepted, or a file cannot be read.
+    """
+    if isinstance(row, TableSet):
+        placed = read_table(path, row.columns)
+        items = named_files(path.parent, (each.path for each in placed), str(path))
+        yield _opened(row, path, placed, items, name)
+        return
+    with collection(path, scratch) as items:
+        placed, prefix, left_out = arrange(items, str(path))
+        for reason, count in sorted(left_out.items()):
+            logger.info("%s: left out %d %s", path, count, reason)
+        yield _opened(row, path, placed, {each.path: items[f"{prefix}{each.path}"] for each in placed}, name)
+
+
+def archive_sha256(path: Path, name: str) -> str:
+    """The SHA-256 of an archive, remembered until the file changes.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        item = on_disk(str(path), path.stat())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}; correct the path or its permissions") from error
+    hashes, _ = hash_files({str(path): item}, HASHES / f"{name}.json")
+    return hashes[str(path)]
+
+
+def _opened(row: FolderSet | TableSet, path: Path, placed: list[Placed], items: Items, name: str) -> Opened:
+    hashes: dict[str, str] = {}
+    changed = True
+    archive = None
+    if isinstance(row, TableSet) or path.is_dir():
+        hashes, changed = hash_files(items, HASHES / f"{name}.json")
+    else:
+        archive = archive_sha256(path, name)
+    return Opened(path, placed, items, hashes, changed, list_images(row.set, placed, hashes, archive))
