@@ -110,6 +110,16 @@ class EpochBatches:
         count = min(self.count, MOST_SAMPLED, max(1, LARGEST_SAMPLE // (4 * largest)))
         return self._normalise(to_tensor(self._source.read(0, count), self._view))
 
+    def unchanged(self) -> Iterator[Batch]:
+        """All images in the order of the file, without random changes, as batches on the device."""
+        for first, last in pairwise(self.bounds):
+            images = self._normalise(to_tensor(self._source.read(first, last), self._view).to(self._device))
+            yield images, self._labels[first:last].to(self._device)
+
+    def order(self, epoch: int) -> Tensor:
+        """The images' numbers in the order of an epoch, int64, where all of them are in memory together."""
+        return torch.randperm(self.count, generator=_generator(self._seed, epoch))
+
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of one epoch from the one at `start` on, on the device.
 

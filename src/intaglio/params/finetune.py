@@ -15,6 +15,11 @@ class FinetuneRow(NetworkRow):
         default="none",
         description="What keeps its weights: none, backbone (all but the new last layer), or the first N blocks.",
     )
+    cache_frozen: bool | Annotated[int, Field(ge=1, le=100)] = Field(
+        default=False,
+        description="Whether what the frozen layers make of the images is computed once: true for the images without "
+        "random changes, or a number of epochs whose random changes then come again.",
+    )
     old_layers_rate: float = Field(
         default=1.0, gt=0, le=1, description="Learning rate of the old layers, as a share of the new one's."
     )

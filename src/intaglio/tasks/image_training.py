@@ -1,5 +1,7 @@
 """Training a classifier of images: what `train`, `finetune` and `find-lr` share."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,7 +12,8 @@ from intaglio.data.batches import Normaliser, PlainBatches, for_scoring
 from intaglio.data.sampling import class_weights
 from intaglio.data.shuffled import EpochBatches, for_training
 from intaglio.data.store import Prepared
-from intaglio.errors import SettingError
+from intaglio.errors import SettingError, counted
+from intaglio.logs import logger
 from intaglio.models.checkpoint import Card, save
 from intaglio.models.inputs import ImageInput
 from intaglio.models.parts import Parts
@@ -19,10 +22,16 @@ from intaglio.params.recipe import ImageRecipe
 from intaglio.results.epochs import write_epochs
 from intaglio.results.records import write_record
 from intaglio.results.training import PublishedWeights, TrainingRecord, training_record
+from intaglio.tasks.cached_batches import CachedScoring, CachedTraining
 from intaglio.tasks.classification import Classification
+from intaglio.training.batches import ScoringBatches, TrainingBatches
+from intaglio.training.frozen_maps import NotSplit, frozen_layers
 from intaglio.training.loop import Run, fit
 from intaglio.training.machine import Machine
 from intaglio.training.resume import States
+
+# Where the outputs of frozen layers are while a network is trained from them.
+CACHED = Path(".intaglio/frozen")
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,8 @@ class Training:
         machine: device and precision.
         old_layers_rate: learning rate of all layers but the head, as a share of the head's.
         layer_decay: what that share is multiplied by for each block on the way from the head to the images.
+        cache_frozen: whether the frozen layers are computed once: None if not, 0 for images as they are, or for how
+            many epochs of randomly changed ones.
     """
 
     network: nn.Module
@@ -85,6 +96,7 @@ class Training:
     machine: Machine
     old_layers_rate: float = 1.0
     layer_decay: float = 1.0
+    cache_frozen: int | None = None
 
     @property
     def task(self) -> Classification:
@@ -109,18 +121,21 @@ class Training:
             UserError: the run's state cannot be saved.
         """
         try:
-            return fit(
-                self.network,
-                self.batches.training,
-                self.batches.validation,
-                self.task,
-                self.recipe,
-                self.machine,
-                name=name,
-                head=self.parts.head,
-                rates=self.rates,
-                states=states,
-            )
+            with ExitStack() as stack:
+                batches: tuple[TrainingBatches, ScoringBatches] = (self.batches.training, self.batches.validation)
+                if self.cache_frozen is not None:
+                    batches = stack.enter_context(self._frozen_once(self.cache_frozen, name))
+                return fit(
+                    self.network,
+                    *batches,
+                    self.task,
+                    self.recipe,
+                    self.machine,
+                    name=name,
+                    head=self.parts.head,
+                    rates=self.rates,
+                    states=states,
+                )
         except RuntimeError as error:
             if "deterministic implementation" not in str(error):
                 raise
@@ -128,6 +143,31 @@ class Training:
             where = self.machine.device.type
             problem = f"{layer} of this network has no deterministic algorithm on {where}; write false"
             raise SettingError("compute.deterministic", problem) from error
+
+    @contextmanager
+    def _frozen_once(self, views: int, name: str) -> Iterator[tuple[TrainingBatches, ScoringBatches]]:
+        """Batches of what the frozen layers make of the images; meanwhile the network takes it in place of images."""
+        training, validation = self.batches.training, self.batches.validation
+        if self.recipe.resolution != [1]:
+            raise SettingError("recipe.resolution", "cache_frozen of the network needs images of one size; write [1]")
+        if self.recipe.balance == "sample":
+            problem = "cache_frozen of the network takes each image once; write loss or none"
+            raise SettingError("recipe.balance", problem)
+        sample, _ = next(iter(training.unchanged()))
+        try:
+            frozen = frozen_layers(self.network, sample[:2])
+        except NotSplit as error:
+            raise SettingError("row.cache_frozen", f"not possible here: {error}; write false") from error
+
+        def maps(images: Tensor) -> Tensor:
+            with self.machine.autocast():
+                return frozen.maps(images)
+
+        logger.info("%s: computing the frozen layers once for %s", name, counted(max(views, 1), "view"))
+        cached = CachedTraining(training, views or None, maps, CACHED)
+        scored = CachedScoring(validation, validation.count, self.recipe.batch_size, maps, CACHED)
+        with frozen.skipped():
+            yield cached, scored
 
     def save(self, run: Run, fingerprint: str, *, checkpoint: Path, epochs: Path, summary: Path) -> None:
         """Write the trained network, the epochs, and what the run was and how it ended.

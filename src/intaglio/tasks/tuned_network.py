@@ -72,4 +72,5 @@ def tuned_network(settings: Params, name: str, start: Path, data: Path) -> Train
         machine=machine,
         old_layers_rate=row.old_layers_rate,
         layer_decay=row.layer_decay,
+        cache_frozen=None if row.cache_frozen is False else 0 if row.cache_frozen is True else row.cache_frozen,
     )
