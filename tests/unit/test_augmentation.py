@@ -18,7 +18,6 @@ from intaglio.data.view import View
 from intaglio.errors import SettingError
 from intaglio.params.augment import Augment
 
-PLAIN = Normaliser((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 CHANGES: dict[str, dict[str, Any]] = {
     "crop": {"crop": {}},
     "rand_augment": {"rand_augment": {}},
@@ -43,7 +42,9 @@ def given(data: Path, seed: int = 0, size: int = 10, memory: int = 64, **augment
     plain = {"shift": 0, "shift_until": 1, "flip": "random"}
     recipe = image_recipe(batch_size=10, augment=Augment.model_validate(plain | augment))
     device = torch.device("cpu")
-    return for_training(open_prepared(data), View((size, size)), PLAIN, recipe, seed=seed, memory=memory, device=device)
+    prepared = open_prepared(data)
+    normalise = Normaliser(prepared.facts.mean, prepared.facts.std)
+    return for_training(prepared, View((size, size)), normalise, recipe, seed=seed, memory=memory, device=device)
 
 
 def same(one: list[tuple[Tensor, Tensor]], other: list[tuple[Tensor, Tensor]]) -> bool:
@@ -117,7 +118,13 @@ def test_crops_are_cut_from_whole_images_and_enlarged(tmp_path: Path) -> None:
     )
     device = torch.device("cpu")
     batches = for_training(
-        open_prepared(tmp_path / "data"), View((8, 8)), PLAIN, recipe, seed=0, memory=64, device=device
+        open_prepared(tmp_path / "data"),
+        View((8, 8)),
+        Normaliser(facts.mean, facts.std),
+        recipe,
+        seed=0,
+        memory=64,
+        device=device,
     )
     ((shown, _),) = batches.epoch(1)
     # Ten of 32 columns, so a rise of 80 or so from left to right, from some tenth of the image on.

@@ -146,5 +146,5 @@ def test_the_command_line_and_the_whole_schema_are_outside_of_every_step(step: s
     assert not outside & modules.keys()
     sections = {f"intaglio.params.{name}" for name in STEPS} & modules.keys()
     # The report explains all settings; a description has as many images as the report is to show.
-    others = {"report": STEPS, "describe": ("report",)}.get(step, ())
+    others = {"report": STEPS, "describe": ("report",), "weights": ("download",)}.get(step, ())
     assert sections <= {f"intaglio.params.{name}" for name in (step, *others)}

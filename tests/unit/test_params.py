@@ -98,7 +98,6 @@ def test_the_json_schema_for_editors_is_current() -> None:
         ),
         ({"train__base__seed": -1}, "train.base.seed: -1 does not fit"),
         ({"train__base__size": 0}, "train.base.size: 0 does not fit"),
-        ({"train__size": {"data": "fashion", "model": "small", "recipe": "full"}}, 'train.size: "size" does not fit'),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line_with_its_fix(tmp_path: Path, changes: dict[str, Any], line: str) -> None:

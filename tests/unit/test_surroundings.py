@@ -119,7 +119,7 @@ def test_a_name_as_long_as_a_name_can_be_is_written() -> None:
 
 @pytest.mark.parametrize("value", MALFORMED)
 def test_a_malformed_variable_of_a_run_is_one_line(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from intaglio.chain.clone_lock import claimed
+    from intaglio.chain.alone import claimed
 
     monkeypatch.setenv(HOLDER, value)
     with pytest.raises(UserError, match=HOLDER) as error, claimed():

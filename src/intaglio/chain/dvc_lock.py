@@ -5,6 +5,7 @@ command runs; then the files of that stage are in `.dvc/tmp/rwlock`, with DVC's 
 finds no living process in the second knows that no DVC is at work, nor between two stages.
 """
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -120,7 +121,7 @@ def outputs_held() -> Iterator[None]:
         try:
             stack.enter_context(held)
         except DvcException as error:
-            blockers = " ".join(str(error).partition("\n\n")[0].split())
+            blockers = _in_a_line(error)
             raise BusyError(
                 f"{FOLDER}/rwlock: a run is active in this clone: {blockers}; wait for it", blockers
             ) from error
@@ -144,11 +145,17 @@ def remove_damaged() -> None:
         try:
             stack.enter_context(_lock("rwlock.lock"))
         except DvcException as error:
-            holder = " ".join(str(error).split())
+            holder = _in_a_line(error)
             raise BusyError(f"{FOLDER}/rwlock: {holder}", holder) from error
         # Again: it may just have been in the middle of being written.
         if (text := _corrected()) is not None:
             write_text(FOLDER / "rwlock", text)
+
+
+def _in_a_line(error: Exception) -> str:
+    """The first paragraph of DVC's message, without its colours."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).partition("\n\n")[0]
+    return quote(" ".join(plain.split()))
 
 
 def _make_folder() -> None:

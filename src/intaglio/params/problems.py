@@ -54,6 +54,12 @@ def _count(problems: Mapping[Location, Mapping[str, Any]]) -> int:
     return len(problems) - (misspelt & missing).total()
 
 
+def _discriminator(context: Mapping[str, Any]) -> str:
+    """The column that tells the kinds of a row apart; a function does for architectures, by their name."""
+    column: str = context["discriminator"].strip("'")
+    return column if column in DISCRIMINATORS else DISCRIMINATORS[0]
+
+
 def _one(key: str, value: Any, kind: Any, location: Location, problem: Mapping[str, Any]) -> str:
     name = ".".join([*([key] if key else []), *(_short(str(part)) for part in location)])
     given, context = problem["input"], problem.get("ctx", {})
@@ -69,10 +75,10 @@ def _one(key: str, value: Any, kind: Any, location: Location, problem: Mapping[s
             return f"{name}: {_show(given)} is not a choice; {nearest(str(given), choices)}"
         case "union_tag_invalid":
             choices = re.findall(r"'([^']*)'", context["expected_tags"])
-            column = context["discriminator"].strip("'")
+            column = _discriminator(context)
             return f"{name}.{column}: {_show(context['tag'])} is not a choice; {nearest(str(context['tag']), choices)}"
         case "union_tag_not_found":
-            column = context["discriminator"].strip("'")
+            column = _discriminator(context)
             return f"{name}.{column}: the key is missing; add it"
         case "dict_type":
             return f"{name}: {_show(given)} is not a table: it has rows, each with a name; write {{}} if there are none"
