@@ -82,8 +82,11 @@ class Project:
 
     def repro(self, *targets: str) -> list[str]:
         """Run `dvc repro` and give the stages that it ran (not those restored or skipped), as `ran` does its jobs."""
-        names = re.findall(r"^Running stage '([^']+)'", self.run("dvc", "repro", *targets).stdout, re.MULTILINE)
-        return sorted(name.replace("-finetuned@", "@") for name in names)
+        text = self.run("dvc", "repro", *targets).stdout
+        names = re.findall(r"^Running stage '([^']+)'", text, re.MULTILINE)
+        # A step looks for an earlier run of its own, too.
+        restored = re.findall(r"^([a-z]+)\.([\w-]+): computed before", text, re.MULTILINE)
+        return sorted({name.replace("-finetuned@", "@") for name in names} - {"@".join(each) for each in restored})
 
     def dvc_status(self) -> dict[str, Any]:
         """What is out of date for DVC."""

@@ -26,6 +26,9 @@ CALL = """
     work(run, KEYS, VALUE, given)
 """
 
+# Inputs that no stage of the tables writes: what code a step runs, and what a data set has.
+CODE, LISTINGS = "workflow/code/", "workflow/sources/"
+
 
 def stand_in_clone(root: Path, cache: Path, log: Path) -> Project:
     """A finished clone of one network, committed, whose steps do no work but say what they depend on."""
@@ -66,7 +69,8 @@ class Oracle:
         stages, found = self.stages(), dict[str, str]()
         while len(found) < sum(len(stage.outputs) for stage in stages.values()):
             for stage in stages.values():
-                made = {path: found.get(path) for path in stage.inputs if not path.startswith("workflow/")}
+                inputs = [path for path in stage.inputs if not path.startswith(CODE)]
+                made = {path: self.on_disk(path) if path.startswith(LISTINGS) else found.get(path) for path in inputs}
                 if stage.outputs[0] not in found and None not in made.values():
                     found |= _outputs(stage, params.canonical(stage.keys), made, self.value(stage.step))
         return found
@@ -105,7 +109,7 @@ def _is_true(stage: Stage, record: RunRecord, values: dict[tuple[str, str | None
     if set(record.inputs) != set(stage.inputs) or set(record.outputs) != set(stage.outputs):
         return True  # of another row of this name: it says nothing of these files
     code = record.inputs[f"workflow/code/{stage.step}.json"]
-    made = {path: md5 for path, md5 in record.inputs.items() if not path.startswith("workflow/")}
+    made = {path: md5 for path, md5 in record.inputs.items() if not path.startswith(CODE)}
     if None in made.values():
         return True  # a folder whose files are not those on record
     return record.outputs == _outputs(stage, record.settings, made, values[stage.step, code])

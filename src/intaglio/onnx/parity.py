@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -76,17 +77,24 @@ def check_size(results: Sequence[Parity], checkpoint: Path, onnx: Path) -> None:
 
 
 @torch.no_grad()
-def compare(network: nn.Module, session: Session, batches: PlainBatches) -> Parity:
+def compare(network: nn.Module, session: Session, batches: PlainBatches, most: int | None = None) -> Parity:
     """Run images through both, a batch at a time, in fp32 on the CPU.
+
+    Args:
+        network: in evaluation mode.
+        session: of the exported file.
+        batches: of images.
+        most: how many images are enough; None for all.
 
     Raises:
         UserError: ONNX Runtime fails, or takes much longer than PyTorch.
     """
     start = time.monotonic()
+    number = None if most is None else -(-most // batches.batch_size)
     # One after the other: in turn, the idle threads of one would keep the processor from the other (ten times slower).
-    pytorch = [network(images.contiguous()).numpy() for images, _ in batches]
+    pytorch = [network(images.contiguous()).numpy() for images, _ in islice(batches, number)]
     with session.at_most(SECONDS + TIMES * (time.monotonic() - start)):
-        onnx = [session.run(images.contiguous().numpy()) for images, _ in batches]
+        onnx = [session.run(images.contiguous().numpy()) for images, _ in islice(batches, number)]
     return Parity(batches.batch_size, np.concatenate(pytorch), np.concatenate(onnx))
 
 
@@ -98,13 +106,14 @@ def summarise(
     The logits of PyTorch must not all be 0: equal zeros would prove nothing.
 
     Args:
-        results: one for each batch size.
+        results: one for each batch size, at least one of them of all images.
         labels: N, the images' classes.
         rows: N, the images' rows in the data set.
         fingerprint: the machine and the packages.
     """
     largest = max(float(np.abs(result.pytorch).max()) for result in results)
     worst = max(results, key=lambda result: result.differences.max())
+    whole = next(result for result in results if len(result.pytorch) == len(labels))
     return ParityRecord(
         images=len(labels),
         batch_sizes=[result.batch_size for result in results],
@@ -113,8 +122,8 @@ def summarise(
         relative_difference=float(worst.differences.max()) / largest,
         mean_difference=float(np.mean([np.abs(r.pytorch - r.onnx).mean() for r in results])),
         accuracy=BothAccuracies(
-            pytorch=float((results[0].pytorch.argmax(1) == labels).mean()),
-            onnx=float((results[0].onnx.argmax(1) == labels).mean()),
+            pytorch=float((whole.pytorch.argmax(1) == labels).mean()),
+            onnx=float((whole.onnx.argmax(1) == labels).mean()),
         ),
         worst=WorstImage(
             image=int(rows[worst.differences.argmax()]),

@@ -11,7 +11,7 @@ class Verify(Section):
     """`verify`."""
 
     batch_sizes: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = Field(
-        description="Images at a time; each size is tried."
+        description="Images at a time: the largest for all test images, the others for 500 of them."
     )
     max_difference: float = Field(
         gt=0, description="Largest difference of a logit that passes, as a share of the largest absolute logit."
