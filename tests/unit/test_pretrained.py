@@ -106,6 +106,14 @@ def test_a_transformer_takes_images_of_another_size_as_its_library_resizes_it() 
     assert torch.equal(logits(network.eval(), (3, 96, 96)), logits(expected.eval(), (3, 96, 96)))
 
 
+def test_weights_that_cannot_be_fitted_to_another_size_are_an_error() -> None:
+    config = Zoo(name="timm/mixer_s32_224")
+    network = pretrained(config, (3, 64, 64), 5, original(config.name, num_classes=5, img_size=64).state_dict(), "file")
+    with pytest.raises(SettingError) as error:
+        resized(network.network, config, (3, 64, 64), (96, 96), 5)
+    assert error.value.key == "row.size"
+
+
 def test_a_match_lists_what_does_not_fit() -> None:
     network = {"a": torch.zeros(2), "b": torch.zeros(3), "c": torch.zeros(1)}
     found = match({"a": torch.zeros(2), "b": torch.zeros(4), "d": torch.zeros(1)}, network)

@@ -110,7 +110,9 @@ def test_a_second_tool_started_at_any_moment_takes_nothing_from_the_first(stand_
         printed += line
         if "done in" in line:  # it ends its stage, and goes on to the next
             rejected = stand_ins.run("snakemake", "--cores", "1", check=False)
-            assert rejected.returncode == 0 or "a run is active in this clone" in rejected.stdout, rejected.stdout
+            # DVC protects an output for a moment as it records it; Snakemake looks at that before it starts to run.
+            named = ("a run is active in this clone", "Write-protected output files")
+            assert rejected.returncode == 0 or any(text in rejected.stdout for text in named), rejected.stdout
             assert oracle.lies() == []
     assert running.wait() == 0, printed
     assert oracle.wrong() == []

@@ -6,6 +6,7 @@ from typing import TypeGuard
 import torch
 from torch import Tensor, nn
 
+from intaglio.errors import SettingError
 from intaglio.models.backbone import Shape
 from intaglio.models.parts import Parts
 from intaglio.models.zoo import LIBRARIES, zoo
@@ -35,14 +36,18 @@ def resized(network: nn.Module, config: Zoo, shape: Shape, size: Size, classes: 
         classes: its outputs.
 
     Raises:
-        SettingError: it cannot be built for that size.
+        SettingError: it cannot be built for that size, or its weights cannot be fitted to it.
     """
     state = network.get_submodule("backbone").state_dict()
     with torch.random.fork_rng(devices=[]):
         new, parts = zoo(config, (shape[0], *size), classes)
     if not any(tensor.is_meta for tensor in state.values()):
-        fitted = _timm(config, state, shape, size) if config.library == "timm" else _torchvision(new, state, size)
-        new.get_submodule("backbone").load_state_dict(fitted)
+        try:
+            fitted = _timm(config, state, shape, size) if config.library == "timm" else _torchvision(new, state, size)
+            new.get_submodule("backbone").load_state_dict(fitted)
+        except (RuntimeError, ValueError) as error:  # whatever the library says of tensors of another shape
+            problem = f"{config.name} cannot be fitted to images of {size[0]} pixels, only built for them; leave it out"
+            raise SettingError("row.size", problem) from error
         new.get_submodule("head").load_state_dict(network.get_submodule("head").state_dict())
     return new, parts
 
