@@ -4,6 +4,7 @@
 the file is of this machine alone: git holds one without stages, and is made to overlook what is written over it.
 """
 
+import hashlib
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -56,7 +57,7 @@ def write_stages(stages: Sequence[OwnStage], *, record: bool) -> None:
         return
     _let_git_overlook()
     known = _recorded()
-    new = [stage.name for stage in stages if stage.changed or rewritten or stage.name not in known]
+    new = [stage.name for stage in stages if stage.changed or rewritten or known.get(stage.name) != _md5(stage.name)]
     if record and new and shutil.which("dvc") is not None:
         let_dvc_do_without_git()
         commit_as_they_are([f"{STAGES}:{name}" for name in new])
@@ -72,11 +73,17 @@ def _stage(stage: OwnStage) -> dict[str, object]:
     }
 
 
-def _recorded() -> set[str]:
+def _recorded() -> dict[str, str]:
+    """The MD5 of each listing that DVC has on record."""
     try:
-        return set(read_yaml(LOCK)["stages"])
-    except (UserError, TypeError, KeyError):
-        return set()
+        return {name: stage["outs"][0]["md5"] for name, stage in read_yaml(LOCK)["stages"].items()}
+    except (UserError, TypeError, KeyError, IndexError, AttributeError):
+        return {}
+
+
+def _md5(name: str) -> str | None:
+    path = SOURCES / f"{name}.json"
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() if path.is_file() else None
 
 
 def _let_git_overlook() -> None:

@@ -74,7 +74,7 @@ def _prepare(workflow: Any) -> Everything:
                 held.enter_context(briefly_alone())
             else:
                 _enter_clone()
-            settings = check_settings(PARAMS, refresh=partial(refresh_sources, record=not inside_of_dvc()))
+            settings = check_settings(PARAMS, refresh=partial(refresh_sources, record=not (dry or inside_of_dvc())))
             require_own_package()
             refresh(SOURCE, LOCK, CODE)
             check_networks(Params(PARAMS), settings, CODE)
