@@ -3,11 +3,12 @@
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from project import Project
+from project import Project, edit_params
 
 from intaglio.chain.code_files import STEPS
 from intaglio.chain.stages import read_stages
@@ -16,10 +17,15 @@ Jobs = dict[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def jobs(finished_once: Project) -> dict[str, Jobs]:
+def jobs(finished_once: Project) -> Iterator[dict[str, Jobs]]:
+    """All jobs, with one of every step; while these tests run, the tables have published weights, too."""
     program = Path(__file__).with_name("list_jobs.py")
+    params = finished_once.root / "params.yaml"
+    before = params.read_bytes()
+    edit_params(params, {"weights": {"published": {"model": "timm/resnet18"}}})
     listed: dict[str, Jobs] = json.loads(finished_once.run(sys.executable, str(program)).stdout.splitlines()[-1])
-    return listed
+    yield listed
+    params.write_bytes(before)
 
 
 def test_rules_and_stages_are_one_graph(jobs: dict[str, Jobs]) -> None:
