@@ -59,7 +59,11 @@ def test_each_caption_names_the_settings_that_were_used(report: Report) -> None:
         ),
         "results/metrics/base.test.json": ("<em>base</em> on the test split of fashion_mnist (official)", "15 bins"),
         "results/metrics/finetuned.confusion.csv": ("<em>finetuned</em> on the test split of digits (0.3)",),
-        "results/metrics/finetuned.parity.json": ("operator set 20", "1, 7, 256 at a time", "0.001 of the largest one at most"),
+        "results/metrics/finetuned.parity.json": (
+            "operator set 20",
+            "1, 7, 256 at a time",
+            "0.001 of the largest one at most",
+        ),
         "results/graphs/base.svg": ("<em>base</em>", "pictures: on", "intaglio view base"),
         "results/metrics/finetuned.csv": ("<em>base</em>", "0.7 times"),
     }.items():
