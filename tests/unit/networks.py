@@ -139,12 +139,20 @@ def write_network_files(
 
 
 def network(
-    folder: Path, name: str, prepared: store.Prepared, row: dict[str, Any] | None = None, **files: Any
+    folder: Path,
+    name: str,
+    prepared: store.Prepared,
+    row: dict[str, Any] | None = None,
+    *,
+    test: Any = "official",
+    **files: Any,
 ) -> NetworkRecord:
-    """The record of a network; `row` is its row, of `finetune` where it has a `start`."""
+    """The record of a network: `row` is its row, of `finetune` where it has a `start`; `test`, the test split."""
     row = {"data": "coats", "recipe": "full"} | (row or {})
     table = "finetune" if "start" in row else "train"
     settings = SETTINGS | {f"{table}.{name}": row if "start" in row else {"model": "small"} | row}
+    data = SETTINGS["data.coats"]
+    settings[f"data.{row['data']}"] = data | {"split": data["split"] | {"test": test}}
     written = write_network_files(folder, name, prepared, **files)
     return gather(written, prepared, name=name, table=table, settings=settings, samples=8)
 

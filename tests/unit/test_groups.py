@@ -92,6 +92,27 @@ def test_settings_without_tables_have_no_groups(tables: dict[str, Any]) -> None:
     assert groups(tables) == {}
 
 
+def folds(count: int, **changes: Any) -> dict[str, Any]:
+    row = {"set": "folder", "source": "photos", **changes}
+    return {f"photos-{fold}": {**row, "split": {"test": {"fold": fold, "of": count}}} for fold in range(count)}
+
+
+def test_networks_that_differ_in_the_fold_of_their_data_are_one_group() -> None:
+    train = {f"net-fold{fold}": {**BASE, "data": f"photos-{fold}"} for fold in range(2)}
+    finetune = {f"tuned-{fold}": {**TUNED, "data": f"photos-{fold}", "start": f"net-fold{fold}"} for fold in range(2)}
+    tables = {"data": folds(2), "train": train, "finetune": finetune}
+    assert groups(tables) == {"net": ("net-fold0", "net-fold1"), "tuned": ("tuned-0", "tuned-1")}
+    assert repeats({**tables, "seed": 0}) == {}
+
+
+@pytest.mark.parametrize("change", [{"source": "others"}, {"split": {"test": {"fold": 1, "of": 3}}}, {"split": None}])
+def test_data_that_differ_in_more_than_the_fold_are_not_one_group(change: dict[str, Any]) -> None:
+    train = {f"net-{fold}": {**BASE, "data": f"photos-{fold}"} for fold in range(2)}
+    data = folds(2)
+    data["photos-1"].update(change)
+    assert len(groups({"data": data, "train": train})) == 2
+
+
 def test_a_circle_of_starts_ends() -> None:
     finetune = {"a": {**TUNED, "start": "b"}, "b": {**TUNED, "start": "a"}, "c": {**TUNED, "start": "c"}}
     made = groups({"finetune": finetune})

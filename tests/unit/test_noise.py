@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from intaglio.history.noise import compare_means, compare_paired, compare_seeds
+from intaglio.history.noise import compare_means, compare_paired, compare_seeds, runs
 
 IMAGES = 10_000
 PAIRS = 500
@@ -76,3 +76,12 @@ def test_the_exact_test_counts_only_images_on_which_the_networks_differ() -> Non
     assert (paired.images, paired.right, paired.alone, paired.p) == (4, (2, 1), (1, 0), 1.0)
     assert compare_paired(there, here.iloc[:3]) is None
     assert compare_paired(there, here.assign(label="b")) is None
+
+
+def test_tables_of_folds_become_one_run_and_those_of_seeds_stay() -> None:
+    folds = [
+        predictions(np.array([True, fold == 0])).set_index(pd.Index([2 * fold, 2 * fold + 1])) for fold in range(3)
+    ]
+    (joined,) = runs(folds)
+    assert sorted(joined.index) == [*range(6)]
+    assert [len(run) for run in runs([folds[0], folds[0], *folds[1:], folds[1]])] == [6, 4]

@@ -267,6 +267,23 @@ def test_the_test_images_of_the_digits_are_these_in_every_version():
     assert rows.test[:12].tolist() == [8, 17, 18, 20, 22, 23, 29, 35, 37, 45, 46, 50]
 
 
+@hypothesis_settings(max_examples=30, deadline=None)
+@given(COUNTS, st.integers(2, 4), st.integers(0, 3))
+def test_every_image_is_in_the_test_split_of_one_fold_whatever_the_seed(counts, of, seed):
+    labels = np.random.default_rng(1).permutation(np.repeat(np.arange(10), counts))
+    folds = [divide(labels, seed, test={"fold": fold, "of": of}).test for fold in range(of)]
+    assert sorted(np.concatenate(folds).tolist()) == [*range(len(labels))]
+    for label, count in enumerate(counts):
+        assert {per_class(labels[fold])[label] for fold in folds} <= {count // of, count // of + 1}
+    assert max(map(len, folds)) - min(map(len, folds)) <= 1
+
+
+def test_a_class_with_fewer_images_than_folds_is_rejected():
+    with pytest.raises(SettingError, match="0 has 3 images, too few for 4 folds") as caught:
+        divide(np.repeat(np.arange(10), 3), test={"fold": 0, "of": 4})
+    assert caught.value.key == "data.split.test"
+
+
 def test_few_labels_are_chosen_by_the_seed_and_more_contain_fewer():
     labels = np.repeat(np.arange(10), 50)
     few, more, other = (divide(labels, seed, per_class=count) for count, seed in ((5, 0), (20, 0), (5, 1)))

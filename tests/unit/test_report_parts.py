@@ -71,6 +71,41 @@ def test_seeds_are_compared_by_their_spread_and_by_the_images(tmp_path: Path, co
     assert "seeds" in wording.method(standing)
 
 
+def _folds(tmp_path: Path, name: str, wrong: int, **row: Any) -> list[Network]:
+    """Three networks, each tested on another third of the images."""
+    made = []
+    for fold in range(3):
+        prepared = write_data(tmp_path / f"{name}-{fold}.safetensors", first=1000 * fold)
+        changes, test = {"data": f"coats-{fold}", **row}, {"fold": fold, "of": 3}
+        network_name = f"{name}-fold{fold}"
+        made.append(_network(tmp_path, network_name, prepared, changes, test=test, wrong=range(wrong + fold)))
+    return made
+
+
+def test_the_folds_of_a_set_are_one_test_set(tmp_path: Path) -> None:
+    made = [*_folds(tmp_path, "a", 1), *_folds(tmp_path, "b", 4, recipe="r")]
+    (standing,) = standings(made)
+    best, other = standing.entries
+    assert (best.name, best.counted, best.images) == ("a", "3 folds", 108)
+    assert best.accuracy == pytest.approx(1 - 2 / 36, abs=1e-6)
+    assert best.deviation == pytest.approx(1 / 36, abs=1e-6)
+    assert other.against_best is not None
+    # 15 of 108 images are wrong, of which 6 are so in the best too: 9 of 9 in favour of the best.
+    assert other.against_best.p == pytest.approx(2 * 0.5**9)
+    assert "McNemar" in wording.method(standing)
+    assert "seeds" not in wording.method(standing)
+
+
+def test_the_folds_of_several_seeds_are_a_run_for_each_seed(tmp_path: Path) -> None:
+    made = _folds(tmp_path, "a", 1)
+    again = _folds(tmp_path, "a-seed1", 2, seed=1)
+    (standing,) = standings([*made, *again])
+    (entry,) = standing.entries
+    assert (entry.counted, len(entry.runs)) == ("2 × 3 folds", 2)
+    (standing,) = standings([*made, *again[:2]])
+    assert standing.entries[0].counted == "5 networks"
+
+
 def test_a_sentence_says_which_is_best_and_whether_chance_explains_it(tmp_path: Path, coats: Prepared) -> None:
     assert re.search(
         r"a is best .* b \(.*\) is level with it: within noise", wording.comparison(_two(tmp_path, coats, 1))

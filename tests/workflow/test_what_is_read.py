@@ -35,7 +35,7 @@ DISPATCH = """
 import functools
 import intaglio.steps.prepare as step
 step.run = functools.wraps(step.run)(lambda **options: None)
-from intaglio.cli import main
+from intaglio.__main__ import main
 main()
 """
 

@@ -15,7 +15,7 @@ from intaglio.compare.columns import Column
 from intaglio.compare.measured import Measured, mean
 from intaglio.compare.measures import measure
 from intaglio.history.files import PREDICTIONS
-from intaglio.history.noise import LEVEL, compare_means, compare_paired, compare_seeds, read_predictions
+from intaglio.history.noise import LEVEL, compare_means, compare_paired, compare_seeds, read_predictions, runs
 from intaglio.history.snapshot import METRICS, Snapshot, SnapshotReader
 
 IMAGES = "exact McNemar test of the same test images (Dietterich 1998)"
@@ -40,7 +40,7 @@ class Verdict:
 
 
 def predictions(first: Column, last: Column, measured: Measured, reader: SnapshotReader) -> Predictions:
-    """The predictions of each network and group that all training runs of both columns have.
+    """The predictions of each network and group that all training runs of both columns have: of folds, of each run.
 
     Those that do not have the accuracy in the metrics files are left out.
     """
@@ -49,7 +49,7 @@ def predictions(first: Column, last: Column, measured: Measured, reader: Snapsho
         there = _predictions(first, name, measured, reader)
         here = _predictions(last, name, measured, reader)
         if there is not None and here is not None:
-            tables[name] = (there, here)
+            tables[name] = (runs(there), runs(here))
     return tables
 
 
@@ -92,6 +92,8 @@ def _verdict(
     """The verdict on one metric, from its values in each training run and, of an accuracy, the predictions."""
     if not np.isfinite([*there, *here]).all() or not measure(metric).better:
         return None
+    if tables:  # of folds there are more values than runs
+        there, here = ([float((run["label"] == run["prediction"]).mean()) for run in side] for side in tables)
     change = mean(here) - mean(there)
     if len(there) + len(here) > 2:
         p = compare_seeds(there, here)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intaglio.errors import SettingError
-from intaglio.params.data import DataSet
+from intaglio.params.data import DataSet, Fold
 
 # One stream of random numbers for each choice, so that changing one share leaves the other choices as they were.
 TEST, VALIDATION, TRAIN = 0, 1, 2
@@ -78,7 +78,7 @@ def _part(
     official: Numbers | None,
     labels: Numbers,
     classes: Sequence[str],
-    asked: tuple[Literal["official"] | float, str],
+    asked: tuple[Literal["official"] | float | Fold, str],
     seed: int,
     stream: int,
 ) -> Numbers:
@@ -90,7 +90,9 @@ def _part(
             raise SettingError(key, f"{kind} has no official {name} split; write a share to hold out, such as 0.3")
         return official
     if official is not None:
-        raise SettingError(key, f"{kind} has an official {name} split; write official, not {share}")
+        raise SettingError(key, f"{kind} has an official {name} split; write official, not {_text(share)}")
+    if isinstance(share, Fold):
+        return _fold(rest, labels, classes, share, key)
     return _choose(rest, labels, _shares(labels[rest], classes, share, key), seed, stream)
 
 
@@ -101,6 +103,23 @@ def _shares(labels: Numbers, classes: Sequence[str], share: float, key: str) -> 
         if count < 2:
             raise SettingError(key, f"{name} has {count} images, too few to divide; use a set with more")
     return [min(max(round(share * int(count)), 1), int(count) - 1) for count in available]
+
+
+def _fold(rows: Numbers, labels: Numbers, classes: Sequence[str], fold: Fold, key: str) -> Numbers:
+    """One fold's rows, sorted: every row is in exactly one fold, and every class in each."""
+    random = np.random.RandomState([TEST_SEED, TEST])
+    shuffled = []
+    for label, name in enumerate(classes):
+        of_class = random.permutation(rows[labels[rows] == label])
+        if len(of_class) < fold.of:
+            raise SettingError(key, f"{name} has {len(of_class)} images, too few for {fold.of} folds; write fewer")
+        shuffled.append(of_class)
+    # Class after class is dealt out, so that no fold has more than one image more than another, of a class or in all.
+    return np.sort(np.concatenate(shuffled)[fold.fold :: fold.of])
+
+
+def _text(share: float | Fold) -> str:
+    return f"fold {share.fold} of {share.of}" if isinstance(share, Fold) else str(share)
 
 
 def _choose(rows: Numbers, labels: Numbers, counts: Sequence[int], seed: int, stream: int) -> Numbers:

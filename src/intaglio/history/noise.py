@@ -56,6 +56,18 @@ def read_predictions(content: bytes, name: str) -> pd.DataFrame:
     return indexed
 
 
+def runs(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Tables of predictions by run: those of the folds of one run, which share no image, become one table."""
+    joined: list[list[pd.DataFrame]] = []
+    for table in tables:
+        run = next((run for run in joined if not any(each.index.isin(table.index).any() for each in run)), None)
+        if run is None:
+            joined.append([table])
+        else:
+            run.append(table)
+    return [pd.concat(run) if len(run) > 1 else run[0] for run in joined]
+
+
 def compare_paired(there: pd.DataFrame, here: pd.DataFrame) -> Paired | None:
     """The exact McNemar test of two tables of predictions; None when their images or labels differ.
 

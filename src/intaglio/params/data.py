@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from intaglio.params.section import Section
 
@@ -12,12 +12,31 @@ PerClass = Literal["all"] | Annotated[int, Field(ge=1)]
 PER_CLASS = "Labelled training images of each class to use, chosen by the seed."
 
 
+class Fold(Section):
+    """One of several parts that a set is divided into, each of which is the test split of a row of its own."""
+
+    fold: int = Field(ge=0, description="Which, from 0.")
+    of: int = Field(ge=2, le=100, description="How many there are.")
+
+    @model_validator(mode="after")
+    def _check(self) -> "Fold":
+        if self.fold >= self.of:
+            raise ValueError(
+                f"fold: {self.fold} is not one of {self.of}, which count from 0; write {self.of - 1} or less"
+            )
+        return self
+
+
+Test = Literal["official"] | Share | Fold
+
+
 class Split(Section):
     """How a known set's images are divided. Every share is taken from each class alike."""
 
     validation: Share = Field(description="Share of the images that are not for testing.")
-    test: Literal["official"] | Share = Field(
-        description="official, or for a set without a test split the share to hold out, the same whatever the seed."
+    test: Test = Field(
+        description="official, or for a set without a test split the share to hold out, the same whatever the seed; or "
+        "{fold: 0, of: 5} for cross-validation."
     )
 
 
@@ -39,8 +58,9 @@ class OwnSplit(Section):
     validation: Literal["official"] | Share = Field(
         description="Share of the images that are not for testing, or official for those that are marked as validation."
     )
-    test: Literal["official"] | Share = Field(
-        description="Share to hold out, the same whatever the seed, or official for those that are marked as test."
+    test: Test = Field(
+        description="Share to hold out, the same whatever the seed, or official for those that are marked as test; or "
+        "{fold: 0, of: 5} for cross-validation."
     )
 
 

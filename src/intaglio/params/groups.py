@@ -1,4 +1,4 @@
-"""Which networks of the tables differ in nothing but the seed: their results are one group, with mean and deviation."""
+"""Which networks of the tables are a group, with mean and deviation: those that differ in seed or fold alone."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ def groups(tables: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     Returns:
         Networks by group; empty where there are no tables, as in settings for one fixed pair of networks.
     """
-    rows = _rows(tables)
+    rows = _any_fold(tables, _rows(tables))
     siblings: dict[str, list[str]] = {}
     for network in rows:
         siblings.setdefault(_identity(network, rows), []).append(network)
@@ -40,7 +40,7 @@ def groups(tables: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
 
 
 def repeats(tables: Mapping[str, Any]) -> dict[str, str]:
-    """The networks with the same row and the same seeds as an earlier one, which is given with them.
+    """The networks with the same row, fold and seeds as an earlier one, which is given with them.
 
     They are the same run twice, and so no evidence of how far results spread between seeds.
 
@@ -71,8 +71,28 @@ def _rows(tables: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
     return rows
 
 
+def _any_fold(
+    tables: Mapping[str, Any], rows: Mapping[str, tuple[str, dict[str, Any]]]
+) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The rows, with data that are one fold replaced by all that the folds have in common."""
+    data = tables.get("data")
+    alike = {str(name): _without_fold(row) for name, row in data.items()} if isinstance(data, dict) else {}
+    return {
+        network: (table, {**row, "data": alike.get(str(row["data"])) or row["data"]})
+        for network, (table, row) in rows.items()
+    }
+
+
+def _without_fold(row: Any) -> dict[str, Any] | None:
+    """A row of `data` without the number of its fold; None for one that is not a fold."""
+    test = row["split"].get("test") if isinstance(row, dict) and isinstance(row.get("split"), dict) else None
+    if not isinstance(test, dict):
+        return None
+    return {**row, "split": {**row["split"], "test": {key: value for key, value in test.items() if key != "fold"}}}
+
+
 def _identity(network: str, rows: Mapping[str, tuple[str, dict[str, Any]]]) -> str:
-    """A digest of all that a network is made from but the seeds."""
+    """A digest of all that a network is made from but the seeds and what `rows` leave out."""
     generations = [network]
     while (start := _start(generations[-1], rows)) is not None and start not in generations:
         generations.append(start)
@@ -101,8 +121,8 @@ def _digest(value: Any) -> str:
 
 
 def _common_name(networks: list[str]) -> str:
-    """What the names have in common, without a trailing number or the word seed."""
+    """What the names have in common, without a trailing number or the words seed and fold."""
     if len(networks) == 1:
         return networks[0]
     common = os.path.commonprefix(networks)  # noqa: RUF071  (of the characters: these are not paths)
-    return re.sub(r"([-_0-9]|seed)+$", "", common)
+    return re.sub(r"([-_0-9]|seed|fold)+$", "", common)

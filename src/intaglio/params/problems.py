@@ -15,6 +15,10 @@ Location = tuple[str | int, ...]
 
 # A misspelt key is also a missing one: the line is about what was written.
 FIRST = ("extra_forbidden", "string_pattern_mismatch", "string_too_long")
+# What a word or number has to be, which keys and values are not.
+OF_A_WORD = ("literal_error", "float_type")
+# What keys and values have to be: said only where nothing else may stand.
+OF_A_TABLE = ("model_type", "model_attributes_type")
 LONGEST = 60
 # How pydantic marks that the name of a row is wrong, and not the row.
 KEY = "[key]"
@@ -32,11 +36,13 @@ def describe(key: str, value: Any, kind: Any, error: ValidationError) -> str:
         error: what pydantic found.
     """
     # A value that may be one of several types has a problem with each of them: the nearest type's counts.
+    found = error.errors(include_url=False)
+    found = [each for each in found if not (isinstance(each["input"], dict) and each["type"] in OF_A_WORD)] or found
     problems: dict[Location, Mapping[str, Any]] = {}
-    for problem in error.errors(include_url=False):
-        location = tuple(_existing(value, problem["loc"]))
+    for problem in found:
+        location = tuple(_existing(value, problem["loc"], problem["type"]))
         before = problems.get(location)
-        if before is not None and before["type"] in FIRST:
+        if before is not None and (before["type"] in FIRST or problem["type"] in OF_A_TABLE):
             continue
         if before is None or (problem["type"] == "literal_error") == isinstance(problem["input"], str):
             problems[location] = problem
@@ -82,14 +88,14 @@ def _one(key: str, value: Any, kind: Any, location: Location, problem: Mapping[s
             return f"{name}.{column}: the key is missing; add it"
         case "dict_type":
             return f"{name}: {_show(given)} is not a table: it has rows, each with a name; write {{}} if there are none"
-        case "model_type" | "model_attributes_type":
+        case problem_type if problem_type in OF_A_TABLE:
             return f"{name}: {_show(given)} does not fit: here belong keys and values, indented"
         case _:
             message = problem["msg"].removeprefix("Value error, ")
             return f"{name}: {_show(given)} does not fit: {message[0].lower()}{message[1:]}"
 
 
-def _existing(value: Any, location: Location) -> list[str | int]:
+def _existing(value: Any, location: Location, problem: str) -> list[str | int]:
     """The location without the parts that only pydantic knows (the names of a union's branches)."""
     parts: list[str | int] = []
     for index, part in enumerate(location):
@@ -97,7 +103,7 @@ def _existing(value: Any, location: Location) -> list[str | int]:
         if inside:
             value = value[part]
             parts.append(part)
-        elif index == len(location) - 1 and isinstance(value, dict) and part != KEY:
+        elif index == len(location) - 1 and problem == "missing":
             parts.append(part)
     return parts
 

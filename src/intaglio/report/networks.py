@@ -86,10 +86,12 @@ def read_networks(folder: Path, names: Sequence[str]) -> list[Network]:
 
 
 def tables(networks: Sequence[Network]) -> dict[str, dict[str, Any]]:
-    """The rows of the networks, by table and name, as in params.yaml."""
+    """The rows of the networks and of their data, by table and name, as in params.yaml."""
     rows: dict[str, dict[str, Any]] = {}
     for each in networks:
         rows.setdefault(each.record.table, {})[each.name] = each.record.row
+        data = each.record.data.name
+        rows.setdefault("data", {})[data] = each.record.settings.get(f"data.{data}")
     return rows
 
 

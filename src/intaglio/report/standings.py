@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from intaglio.history.noise import LEVEL, compare_means, compare_paired, compare_seeds
+from intaglio.history.noise import LEVEL, compare_means, compare_paired, compare_seeds, runs
 from intaglio.params.groups import groups, repeats
 from intaglio.report.networks import Network, tables
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A network, or several that differ in the seed alone, compared with the best.
+    """An entry compared with the best.
 
     Attributes:
         behind: how much lower its accuracy is, a share.
@@ -32,11 +33,32 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Entry:
-    """A network, or several that differ in the seed alone; `against_best` is None for the best itself."""
+    """A network, or several that differ in the seed or the fold alone; `against_best` is None for the best itself."""
 
     name: str
     networks: tuple[Network, ...]
     against_best: Comparison | None = None
+
+    @property
+    def runs(self) -> list[pd.DataFrame]:
+        """The predictions of each run; the folds of one run are together."""
+        return runs([network.predictions for network in self.networks])
+
+    @property
+    def counted(self) -> str:
+        """How many networks it is: `3 seeds`, `5 folds`, both `3 × 5 folds`; not all of these, `4 networks`."""
+        several = len(self.runs)
+        folds, more = divmod(len(self.networks), several)
+        if more:
+            return f"{len(self.networks)} networks"
+        if folds == 1:
+            return f"{several} seeds"
+        return f"{folds} folds" if several == 1 else f"{several} × {folds} folds"
+
+    @property
+    def images(self) -> int:
+        """The test images of all folds."""
+        return len(self.runs[0])
 
     @property
     def accuracy(self) -> float:
@@ -87,16 +109,16 @@ def _ranked(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _compared(best: Entry, other: Entry) -> Comparison:
-    """Single networks by the exact McNemar test; several by the spread between seeds and by the test images, both."""
+    """Single runs by the exact McNemar test; several by the spread between seeds and by the test images, both."""
     behind = best.accuracy - other.accuracy
-    ours, theirs = ([network.predictions for network in entry.networks] for entry in (best, other))
+    ours, theirs = best.runs, other.runs
     labels = [table["label"].sort_index() for table in (*ours, *theirs)]
     if not all(each.equals(labels[0]) for each in labels):
         return Comparison(behind, None, same_images=False)
     if len(ours) == len(theirs) == 1:
         paired = compare_paired(ours[0], theirs[0])
         return Comparison(behind, paired.p if paired else None, same_images=True)
-    accuracies = [[network.accuracy for network in entry.networks] for entry in (best, other)]
+    accuracies = [[float((run["label"] == run["prediction"]).mean()) for run in entry] for entry in (ours, theirs)]
     values = (compare_seeds(*accuracies), compare_means(ours, theirs))
     known = [p for p in values if p is not None]
     return Comparison(behind, max(known) if known else None, same_images=True)

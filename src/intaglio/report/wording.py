@@ -135,9 +135,9 @@ def method(standing: Standing) -> str:
     known = [entry for entry in standing.entries if entry.against_best and entry.against_best.p is not None]
     single = "exact McNemar test of the same test images"
     several = "the larger of a t test over the seeds and a paired t test over the test images"
-    uses_seeds = [len(entry.networks) > 1 or len(standing.entries[0].networks) > 1 for entry in known]
+    uses_seeds = [len(entry.runs) > 1 or len(standing.entries[0].runs) > 1 for entry in known]
     methods = [*([single] if False in uses_seeds else []), *([several] if True in uses_seeds else [])]
-    runs = [len(entry.networks) + len(standing.entries[0].networks) for entry in known]
+    runs = [len(entry.runs) + len(standing.entries[0].runs) for entry in known]
     weak = f" {WEAK[0].upper()}{WEAK[1:]}." if any(2 < count <= FEW_RUNS for count in runs) else ""
     return f"p: {'; with several seeds, '.join(methods)}.{weak}" if methods else ""
 
