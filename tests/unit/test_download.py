@@ -21,11 +21,12 @@ from local_site import Site, serving
 
 from intaglio.data import catalogue, raw
 from intaglio.data.catalogue import CATALOG, Entry
+from intaglio.data.known_photographs import PHOTOGRAPHS
 from intaglio.data.listing import Listing
 from intaglio.errors import UserError
 from intaglio.fetching import http
-from intaglio.fetching.originals import Archive, DebianPackage, File, Folder, Originals, Source
-from intaglio.params.data import SetName
+from intaglio.fetching.originals import Archive, DebianPackage, File, Folder, Originals, Source, algorithm
+from intaglio.params.data import PhotographSetName, SetName, TileSetName
 from intaglio.params.download import Download
 from intaglio.steps import download
 
@@ -127,9 +128,10 @@ def command(source: str, name: str, **options: object) -> subprocess.Popen:
 
 def test_the_catalogue_knows_exactly_the_sets_that_the_settings_allow():
     assert tuple(CATALOG) == get_args(SetName)
-    for name, entry in CATALOG.items():
-        assert entry.name == name
-        assert all(len(bytes.fromhex(file.sha256)) == 32 for file in entry.originals.files)
+    assert tuple(PHOTOGRAPHS) == get_args(PhotographSetName) + get_args(TileSetName)
+    for name, entry in {**CATALOG, **PHOTOGRAPHS}.items():
+        assert entry.originals.name == name
+        assert all(algorithm(file.checksum) and bytes.fromhex(file.checksum) for file in entry.originals.files)
         assert len(set(entry.classes)) == len(entry.classes) > 1
 
 
@@ -503,11 +505,11 @@ def test_damaged_content_in_the_cache_is_fetched_again(publish, site, files, tmp
     site.files = served(files)
     entry = publish(Folder(site.address))
     good = run()
-    kept = tmp_path / "cache/sha256" / entry.originals.files[0].sha256
+    kept = tmp_path / "cache/sha256" / entry.originals.files[0].checksum
     kept.write_bytes(kept.read_bytes()[:-1])
     assert run() == good
     assert f"{kept}: damaged" in caplog.text
-    assert hashlib.sha256(kept.read_bytes()).hexdigest() == entry.originals.files[0].sha256
+    assert hashlib.sha256(kept.read_bytes()).hexdigest() == entry.originals.files[0].checksum
 
 
 def test_two_downloads_of_the_same_thing_at_once_fetch_it_once(site):

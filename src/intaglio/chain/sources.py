@@ -8,12 +8,13 @@ from pathlib import Path
 
 from intaglio.chain.own_stages import OwnStage, write_stages
 from intaglio.data import own_source
+from intaglio.data.known_source import is_verified
 from intaglio.data.listing import SOURCES, Listing, read_listing
 from intaglio.errors import SettingError, UserError
 from intaglio.fetching.user_copy import is_here
 from intaglio.files import write_text
 from intaglio.logs import logger
-from intaglio.params.data import DataSet, FolderSet, KnownSet, TableSet
+from intaglio.params.data import FolderSet, KnownSet, OwnSet, PublishedPhotographs, TableSet
 from intaglio.params.download import Download
 from intaglio.params.schema import Everything
 
@@ -35,10 +36,10 @@ def refresh_sources(settings: Everything, *, record: bool = True) -> list[str]:
     for name, row in settings.data.items():
         path = SOURCES / f"{name}.json"
         try:
-            if isinstance(row, KnownSet):
+            if isinstance(row, KnownSet) or row.source is None:
                 listing: Listing | None = Listing(set=row.set)
             else:
-                listing, stage = _list_own(name, row, path, settings.download)
+                listing, stage = _list_own(name, row, row.source, path, settings.download)
                 stages += [stage] if stage is not None else []
         except SettingError as error:
             raise SettingError(error.key.replace("data.", f"data.{name}.", 1), error.problem) from error
@@ -53,23 +54,25 @@ def refresh_sources(settings: Everything, *, record: bool = True) -> list[str]:
 
 
 def _list_own(
-    name: str, row: FolderSet | TableSet, path: Path, download: Download
+    name: str, row: OwnSet | PublishedPhotographs, given: str, path: Path, download: Download
 ) -> tuple[Listing | None, OwnStage | None]:
     """A new listing, unless the one on disk is to be kept; and the stage that watches what is on this machine."""
-    kept = _kept(path, row)
-    if not is_here(row.source, own_source.KEY):
+    kept = _kept(path, row.set)
+    if not is_here(given, own_source.KEY):
         if kept is None:
             own_source.find(row, download)  # an error
-        logger.info("data.%s: %s is not on this machine; %s is kept", name, row.source, path)
+        logger.info("data.%s: %s is not on this machine; %s is kept", name, given, path)
         return None, None
-    if "://" in row.source and kept is not None and row.source.lower().endswith(f"#sha256={kept.sha256}"):
+    if isinstance(row, PublishedPhotographs) and is_verified(row):
+        return Listing(set=row.set), None
+    if "://" in given and kept is not None and given.lower().endswith(f"#sha256={kept.sha256}"):
         return None, None
     source = own_source.find(row, download)
     is_archive = isinstance(row, FolderSet) and source.is_file()
     if is_archive and kept is not None and kept.sha256 == own_source.archive_sha256(source, name):
         return None, OwnStage(name, [source], changed=False)
     with own_source.open_source(row, source, name=name) as opened:
-        if "://" in row.source and not row.source.startswith("file:"):
+        if "://" in given and not given.startswith("file:"):
             return opened.listing, None
         watched = [source]
         if isinstance(row, TableSet):
@@ -83,13 +86,13 @@ def _folders(table: Path, paths: list[str]) -> list[Path]:
     return [table.parent / top for top in tops]
 
 
-def _kept(path: Path, row: DataSet) -> Listing | None:
+def _kept(path: Path, kind: str) -> Listing | None:
     """The listing on disk, if it is one of this kind of set."""
     try:
         listing = read_listing(path)
     except UserError:
         return None
-    return listing if listing.set == row.set else None
+    return listing if listing.set == kind else None
 
 
 def _text(path: Path) -> str | None:

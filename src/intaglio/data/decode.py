@@ -1,5 +1,6 @@
 """From the content of original files to images and labels: a function for each file format."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,12 +9,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from intaglio.data.matlab import arrays
 from intaglio.errors import UserError
 
 IDX_UINT8 = 0x08  # type code of unsigned bytes in an IDX file's magic number
 CSV_SIDE = 8  # rows and columns of an image
 CSV_TOP = 16  # largest value
 CIFAR_SHAPE = (3, 32, 32)  # planes of red, green and blue
+STL_SHAPE = (3, 96, 96)  # planes of red, green and blue, each column by column
+SVHN_SHAPE = (32, 32, 3)
 _CHECK = "check where the file is from"
 
 
@@ -92,11 +96,7 @@ def idx(names: Sequence[str], files: Mapping[str, memoryview], path: Path) -> li
     for images_name, labels_name in (names[:2], names[2:]):
         images = _idx_values(f"{path}: {images_name}", files[images_name], dimensions=3)[..., np.newaxis]
         labels = _idx_values(f"{path}: {labels_name}", files[labels_name], dimensions=1)
-        if len(images) != len(labels):
-            raise UserError(
-                f"{path}: {images_name} has {len(images)} images, but {labels_name} has {len(labels)} labels; "
-                "the two files do not belong together"
-            )
+        _check_count(path, (images_name, len(images)), (labels_name, len(labels)))
         parts.append(Part(labels_name, images, labels.astype(np.int64)))
     return parts
 
@@ -122,13 +122,36 @@ def _idx_values(where: str, content: memoryview, dimensions: int) -> NDArray[np.
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
-def cifar(names: Sequence[str], files: Mapping[str, memoryview], path: Path) -> list[Part]:
-    """CIFAR's binary batches of records, the test batch last. A record is a label and three planes of bytes.
+def idx_by_columns(names: Sequence[str], files: Mapping[str, memoryview], path: Path) -> list[Part]:
+    """IDX files as `idx` reads them, whose images are stored column by column: without this they lie on their side.
+
+    Raises:
+        UserError: as `idx`.
+    """
+    return [dataclasses.replace(part, images=part.images.transpose(0, 2, 1, 3)) for part in idx(names, files, path)]
+
+
+def cifar10(names: Sequence[str], files: Mapping[str, memoryview], path: Path) -> list[Part]:
+    """CIFAR-10's binary batches of records, the test batch last. A record is a label and three planes of bytes.
 
     Raises:
         UserError: a file does not have the format.
     """
-    record = 1 + math.prod(CIFAR_SHAPE)
+    return _cifar(names, files, path, labels=1)
+
+
+def cifar100(names: Sequence[str], files: Mapping[str, memoryview], path: Path) -> list[Part]:
+    """CIFAR-100's two binary files, test last. A record is the label of a group of classes, a label, and three planes.
+
+    Raises:
+        UserError: a file does not have the format.
+    """
+    return _cifar(names, files, path, labels=2)
+
+
+def _cifar(names: Sequence[str], files: Mapping[str, memoryview], path: Path, *, labels: int) -> list[Part]:
+    """Records of some labels, of which the last is used, and the planes."""
+    record = labels + math.prod(CIFAR_SHAPE)
     parts = []
     for name in names:
         content = files[name]
@@ -138,9 +161,59 @@ def cifar(names: Sequence[str], files: Mapping[str, memoryview], path: Path) -> 
                 "use the binary version of the set"
             )
         records = np.frombuffer(content, np.uint8).reshape(-1, record)
-        planes = records[:, 1:].reshape(-1, *CIFAR_SHAPE)
-        parts.append(Part(name, planes.transpose(0, 2, 3, 1), records[:, 0].astype(np.int64)))
+        planes = records[:, labels:].reshape(-1, *CIFAR_SHAPE)
+        parts.append(Part(name, planes.transpose(0, 2, 3, 1), records[:, labels - 1].astype(np.int64)))
     return parts
+
+
+def stl(names: Sequence[str], files: Mapping[str, memoryview], path: Path) -> list[Part]:
+    """STL-10's binary files: training images, training labels from 1, test images, test labels, in this order.
+
+    Raises:
+        UserError: a file does not have the format, or labels do not fit images.
+    """
+    each = math.prod(STL_SHAPE)
+    parts = []
+    for images_name, labels_name in (names[:2], names[2:]):
+        content, labels = files[images_name], np.frombuffer(files[labels_name], np.uint8).astype(np.int64)
+        if not content or len(content) % each:
+            raise UserError(
+                f"{path}: {images_name}: {len(content)} bytes are not a whole number of images of {each} bytes; "
+                f"{_CHECK}"
+            )
+        planes = np.frombuffer(content, np.uint8).reshape(-1, *STL_SHAPE)
+        _check_count(path, (images_name, len(planes)), (labels_name, len(labels)))
+        parts.append(Part(labels_name, planes.transpose(0, 3, 2, 1), labels - 1))
+    return parts
+
+
+def svhn(names: Sequence[str], files: Mapping[str, memoryview], path: Path) -> list[Part]:
+    """SVHN's MATLAB files, test last: X is 32 x 32 x 3 x N bytes, y has N labels, where 10 is the digit 0.
+
+    Raises:
+        UserError: a file does not have the format, or labels do not fit images.
+    """
+    parts = []
+    for name in names:
+        read = arrays(files[name], ("X", "y"), f"{path}: {name}")
+        images, labels = read["X"], read["y"].reshape(-1).astype(np.int64)
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[:3] != SVHN_SHAPE:
+            shape = " x ".join(map(str, images.shape))
+            raise UserError(f"{path}: {name}: X is {shape} of {images.dtype}, not 32 x 32 x 3 x N of uint8; {_CHECK}")
+        _check_count(path, (f"X of {name}", images.shape[3]), (f"y of {name}", len(labels)))
+        if (labels == 0).any():
+            raise UserError(f"{path}: {name}: y has 0, but the labels are 1 to 10; {_CHECK}")
+        labels[labels == 10] = 0
+        parts.append(Part(name, images.transpose(3, 0, 1, 2), labels))
+    return parts
+
+
+def _check_count(path: Path, images: tuple[str, int], labels: tuple[str, int]) -> None:
+    if images[1] != labels[1]:
+        raise UserError(
+            f"{path}: {images[0]} has {images[1]} images, but {labels[0]} has {labels[1]} labels; "
+            "the two do not belong together"
+        )
 
 
 def digits_csv(names: Sequence[str], files: Mapping[str, memoryview], path: Path) -> list[Part]:

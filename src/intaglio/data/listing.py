@@ -36,7 +36,7 @@ class Listing(BaseModel):
     """A row's images.
 
     Attributes:
-        set: the row's `set`. A published set has nothing else here.
+        set: the row's `set`. A published set has nothing else here, unless it is in a folder that may change.
         images: by split (or `NO_SPLIT`) and class.
         sha256: of names and contents of all images, or of the archive that they are in.
     """

@@ -1,4 +1,7 @@
-"""Your own images, from `data/raw/DATA.tar` to the prepared file: in threads, in order, a few in memory at a time."""
+"""Image files, your own or a published set's, from `data/raw/DATA.tar` to the prepared file.
+
+They are decoded in threads, in order, a few in memory at a time.
+"""
 
 import hashlib
 import os
@@ -22,7 +25,7 @@ from intaglio.data.split import Numbers, Official, Rows, split
 from intaglio.errors import SettingError, UserError, quote
 from intaglio.files import replacing
 from intaglio.logs import logger
-from intaglio.params.data import FolderSet, TableSet
+from intaglio.params.data import Photographs
 
 # Bytes of pixels that one task of a thread makes, and tasks for each thread that are under way.
 _TASK = 2 << 20
@@ -61,7 +64,7 @@ class _Noticed:
     seen: dict[bytes, tuple[store.SplitName, int]] = field(default_factory=dict)
 
 
-def prepare(raw: Path, output: Path, row: FolderSet | TableSet, seed: int, *, name: str) -> None:
+def prepare(raw: Path, output: Path, row: Photographs, seed: int, *, name: str) -> None:
     """Write the prepared file.
 
     Args:
@@ -104,7 +107,7 @@ class _Writing:
         file: BinaryIO,
         originals: raw_images.Originals,
         labels: Numbers,
-        row: FolderSet | TableSet,
+        row: Photographs,
     ) -> None:
         self.source = source.fileno()
         self.images = originals.images

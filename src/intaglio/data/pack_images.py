@@ -1,4 +1,4 @@
-"""Your own images from their source into `data/raw/DATA.tar`: see `raw_images`."""
+"""Image files from their source into `data/raw/DATA.tar`: see `raw_images`."""
 
 import hashlib
 import io
@@ -21,7 +21,7 @@ def write(path: Path, opened: Opened) -> None:
     Raises:
         UserError: the file cannot be written, or an image changed or cannot be read.
     """
-    classes = opened.listing.classes
+    classes = list(opened.classes)
     labels = {name: number for number, name in enumerate(classes)}
     sums = {each.path: _sha256(opened, each.path) for each in opened.placed}
     images = [

@@ -54,7 +54,7 @@ def decode(content: bytes, side: int, channels: int, fit: Fit) -> Photograph:
         content: of the file.
         side: height and width to give it.
         channels: 3 for colour, 1 for grey.
-        fit: see `params.data.OwnSet`.
+        fit: see `params.data.Photographs`.
 
     Raises:
         BadImageError: it is not an image of a known format, is cut short or damaged, or has too many pixels.

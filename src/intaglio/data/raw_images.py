@@ -1,4 +1,4 @@
-"""`data/raw/DATA.tar` of your own images: the files as they are, sorted by path, after a manifest.
+"""`data/raw/DATA.tar` of image files: the files as they are, sorted by path, after a manifest.
 
 The manifest has a line for the classes, and one for each image: path, size, SHA-256, split and label.
 """
@@ -87,7 +87,7 @@ def _manifest(tar: tarfile.TarFile, path: Path, kind: str) -> tuple[tuple[str, .
     except (ValueError, KeyError, TypeError, IndexError, RecursionError):
         whole = False
     if not whole:
-        raise UserError(f"{path}: not your own images as `download` writes them, or damaged; {_HOW_TO_FIX}")
+        raise UserError(f"{path}: not image files as `download` writes them, or damaged; {_HOW_TO_FIX}")
     if described["set"] != kind:
         raise UserError(f"{path}: has the files of {quote(described['set'])}, and not of {kind}; {_HOW_TO_FIX}")
     return classes, (line.removesuffix(b",") for line in lines)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from intaglio.data.catalogue import CATALOG
+from intaglio.data.known_photographs import PHOTOGRAPHS
 from intaglio.data.listing import NO_SPLIT, SOURCES, read_listing
-from intaglio.params.data import DataSet, KnownSet
+from intaglio.params.data import DataSet, KnownSet, PublishedPhotographs
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,11 @@ def set_facts(name: str, row: DataSet, listings: Path = SOURCES) -> SetFacts:
     if isinstance(row, KnownSet):
         entry = CATALOG[row.set]
         return SetFacts(entry.shape, len(entry.classes), frozenset({"test"} if entry.official_test else ()), True)
+    shape = (row.side, row.side, row.channels)
+    if isinstance(row, PublishedPhotographs):
+        known = PHOTOGRAPHS[row.set]
+        return SetFacts(shape, len(known.classes), frozenset(known.images) & {"validation", "test"}, True)
     listing = read_listing(listings / f"{name}.json")
     splits = set(listing.images)
     official = frozenset(splits & {"validation", "test"})
-    shape = (row.side, row.side, row.channels)
     return SetFacts(shape, len(listing.classes), official, bool(splits & {NO_SPLIT, "train"}))

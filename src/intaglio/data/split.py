@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intaglio.errors import SettingError
-from intaglio.params.data import DataSet, Fold
+from intaglio.params.data import Fold, KnownSet, Photographs
 
 # One stream of random numbers for each choice, so that changing one share leaves the other choices as they were.
 TEST, VALIDATION, TRAIN = 0, 1, 2
@@ -34,7 +34,9 @@ class Official:
     test: Numbers | None = None
 
 
-def split(labels: Numbers, classes: Sequence[str], official: Official, settings: DataSet, seed: int) -> Rows:
+def split(
+    labels: Numbers, classes: Sequence[str], official: Official, settings: KnownSet | Photographs, seed: int
+) -> Rows:
     """Divide a set: first test, then validation from what is left, then `per_class` images of each class.
 
     Args:

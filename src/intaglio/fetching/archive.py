@@ -8,7 +8,7 @@ import io
 import stat
 import tarfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
@@ -35,7 +35,12 @@ def is_archive(path: Path) -> bool:
 
 
 def extract(
-    path: Path, limits: Mapping[str, int], rejected: Mapping[str, str], folder: Path, what: str
+    path: Path,
+    limits: Mapping[str, int],
+    rejected: Mapping[str, str],
+    folder: Path,
+    what: str,
+    packed: Collection[str] = (),
 ) -> dict[str, Written]:
     """Write the wanted files of an archive into a folder.
 
@@ -46,6 +51,7 @@ def extract(
         rejected: names of files that show that it is the wrong archive, each with the reason.
         folder: where to write them, under their names.
         what: name of the archive in error texts.
+        packed: those of the wanted files that are compressed or archives themselves, and stay as they are.
 
     Returns:
         The wanted files by name, all of them.
@@ -70,14 +76,18 @@ def extract(
             if len(seen) == _MOST_MEMBERS:
                 raise Damaged(f"{what} has more than {_MOST_MEMBERS} members")
             seen.add(name)
-            wanted = PurePosixPath(name).name.removesuffix(".gz")
+            wanted = PurePosixPath(name).name
+            if wanted not in packed:
+                wanted = wanted.removesuffix(".gz")
             if wanted in rejected:
                 raise Damaged(f"{what} {rejected[wanted]}")
             if stream is None or wanted not in limits:
                 continue
             if wanted in extracted:
                 raise Damaged(f"{what} has {wanted} in two places, one of them {name}")
-            extracted[wanted] = write_down(stream, folder / wanted, limits[wanted], f"{name} in {what}")
+            extracted[wanted] = write_down(
+                stream, folder / wanted, limits[wanted], f"{name} in {what}", packed=wanted in packed
+            )
     if missing := sorted(limits.keys() - extracted.keys()):
         raise Damaged(f"{what} has no {missing[0]}")
     return extracted

@@ -11,12 +11,13 @@ from platformdirs import user_cache_path
 
 from intaglio.errors import UserError
 from intaglio.fetching.content import Written
-from intaglio.files import sha256
+from intaglio.fetching.originals import algorithm
+from intaglio.files import digest, sha256
 from intaglio.logs import logger
 
 
 class Cache:
-    """Verified content in `sha256/HEX`, incomplete downloads in `partial/`."""
+    """Verified content in `sha256/HEX` (or `md5/HEX`), incomplete downloads in `partial/`."""
 
     def __init__(self, folder: Path) -> None:
         """Use a folder; it is made when something is first kept."""
@@ -39,25 +40,28 @@ class Cache:
         return cls(folder)
 
     def find(self, checksum: str) -> Written | None:
-        """Content by its SHA-256, hashed again before it is used; damaged content is deleted."""
+        """Content by its SHA-256 or MD5, hashed again before it is used; damaged content is deleted."""
         path = self._place(checksum)
         if not path.is_file():
             return None
-        if sha256(path) == checksum:
-            return Written(path, path.stat().st_size, checksum)
+        if digest(path, algorithm(checksum)) == checksum:
+            return Written(path, path.stat().st_size, sha256(path) if algorithm(checksum) != "sha256" else checksum)
         logger.warning("%s: damaged, so it is fetched again", path)
         path.unlink(missing_ok=True)
         return None
 
-    def keep(self, file: Written) -> Written:
-        """Move a verified file into the cache, atomically: it has to be in the cache's own `partial/`."""
-        path = self._place(file.sha256)
+    def keep(self, file: Written, checksum: str | None = None) -> Written:
+        """Move a verified file into the cache, atomically: it has to be in the cache's own `partial/`.
+
+        `checksum` is what it will be found by: its SHA-256, unless another is given.
+        """
+        path = self._place(checksum or file.sha256)
         path.parent.mkdir(parents=True, exist_ok=True)
         file.path.replace(path)
         return Written(path, file.size, file.sha256)
 
     def _place(self, checksum: str) -> Path:
-        return self.folder / "sha256" / checksum
+        return self.folder / algorithm(checksum) / checksum
 
     @contextmanager
     def working_on(self, name: str) -> Iterator[Path]:

@@ -47,7 +47,7 @@ class Written:
     sha256: str
 
 
-def write_down(stream: IO[bytes], path: Path, limit: int, what: str) -> Written:
+def write_down(stream: IO[bytes], path: Path, limit: int, what: str, *, packed: bool = False) -> Written:
     """Copy a stream to a new file, uncompressing it when it is gzip.
 
     Args:
@@ -55,6 +55,7 @@ def write_down(stream: IO[bytes], path: Path, limit: int, what: str) -> Written:
         path: the file to make.
         limit: most bytes that the uncompressed content may have, so that a small file cannot fill the disk.
         what: name of the content in error texts.
+        packed: whether to leave it compressed.
 
     Raises:
         Unexpected: the content is longer than `limit`.
@@ -65,7 +66,7 @@ def write_down(stream: IO[bytes], path: Path, limit: int, what: str) -> Written:
     size = 0
     with path.open("wb") as file:
         with reading(what):
-            source = uncompressed(stream)
+            source = stream if packed else uncompressed(stream)
         while True:
             with reading(what):
                 chunk = source.read(min(CHUNK, limit + 1 - size))

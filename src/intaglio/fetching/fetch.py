@@ -70,7 +70,7 @@ def _collect(
         try:
             for name, written in read(source, missing, originals, workspace):
                 verify(written, originals.file(name))
-                collected[name] = cache.keep(written)
+                collected[name] = cache.keep(written, originals.file(name).checksum)
         except (Unavailable, Damaged) as error:
             logger.warning("%s: %s: %s", originals.name, describe(source), error)
             failures.append(f"{describe(source)} ({error})")
@@ -86,5 +86,5 @@ def _collect(
 
 
 def _from_cache(originals: Originals, cache: Cache) -> dict[str, Written]:
-    cached = {file.name: cache.find(file.sha256) for file in originals.files}
+    cached = {file.name: cache.find(file.checksum) for file in originals.files}
     return {name: written for name, written in cached.items() if written is not None}

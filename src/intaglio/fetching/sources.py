@@ -6,12 +6,10 @@ from pathlib import Path
 
 from intaglio.fetching.archive import extract
 from intaglio.fetching.cache import empty_folder
-from intaglio.fetching.content import Unexpected
 from intaglio.fetching.debian import package_content
 from intaglio.fetching.http import Unavailable, download
 from intaglio.fetching.originals import Archive, DebianPackage, File, Folder, Installed, Originals, Source
-from intaglio.fetching.workspace import Files, Workspace, copy, from_folder
-from intaglio.files import sha256
+from intaglio.fetching.workspace import Files, Workspace, check, copy, from_folder
 
 
 def read(source: Source, files: Sequence[File], originals: Originals, workspace: Workspace) -> Files:
@@ -29,8 +27,7 @@ def read(source: Source, files: Sequence[File], originals: Originals, workspace:
         case Archive(address, size, checksum):
             path = download(address, workspace.partial, size, workspace.settings)
             try:
-                if sha256(path) != checksum:
-                    raise Unexpected(f"the archive has SHA-256 {sha256(path)}, not {checksum}")
+                check(path, checksum, "the archive")
                 yield from extract(path, limits, originals.rejected, workspace.new, address).items()
             finally:
                 path.unlink()
@@ -47,7 +44,7 @@ def read(source: Source, files: Sequence[File], originals: Originals, workspace:
             path = next((candidate for candidate in candidates if candidate.is_file()), Path(inside))
             if not path.is_file():
                 raise Unavailable(f"the installed {package} has no {inside}")
-            yield files[0].name, copy(path, files[0].name, files[0].size, workspace, inside)
+            yield files[0].name, copy(path, files[0], files[0].size, workspace, inside)
 
 
 def describe(source: Source) -> str:

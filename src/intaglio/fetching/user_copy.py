@@ -13,13 +13,13 @@ from intaglio.fetching.cache import Cache, empty_folder
 from intaglio.fetching.content import Damaged, Unexpected, Written, reading
 from intaglio.fetching.http import Unavailable, download
 from intaglio.fetching.originals import Originals
-from intaglio.fetching.workspace import Files, Workspace, copy, from_folder, verify
+from intaglio.fetching.workspace import Files, Workspace, copy, from_folder, published_as, verify
 from intaglio.files import sha256
 from intaglio.logs import logger
 from intaglio.params.download import Download
 
 # Bytes of a file that the user gives a checksum for: it may be larger than the known one.
-_LARGEST = 4 << 30
+LARGEST = 16 << 30
 
 
 @dataclass(frozen=True)
@@ -185,14 +185,16 @@ def read_copy(user_copy: UserCopy, originals: Originals, cache: Cache, workspace
             user_copy.key, f"{error}; give another copy, or write null to use the published sources"
         ) from error
     logger.info("%s: from %s", originals.name, address)
-    return {name: cache.keep(written) for name, written in files.items()}
+    if user_copy.checksum is not None:
+        return {name: cache.keep(written) for name, written in files.items()}
+    return {name: cache.keep(written, originals.file(name).checksum) for name, written in files.items()}
 
 
 def _downloaded(user_copy: UserCopy, cache: Cache, workspace: Workspace) -> Path:
     """The file at the user's address; with a checksum it is kept in the cache."""
     if user_copy.checksum and (kept := cache.find(user_copy.checksum)):
         return kept.path
-    path = download(user_copy.address, workspace.partial, _LARGEST, workspace.settings)
+    path = download(user_copy.address, workspace.partial, LARGEST, workspace.settings)
     computed = sha256(path)
     if computed == user_copy.checksum:
         return cache.keep(Written(path, path.stat().st_size, computed)).path
@@ -200,13 +202,14 @@ def _downloaded(user_copy: UserCopy, cache: Cache, workspace: Workspace) -> Path
 
 
 def _from_file(path: Path, user_copy: UserCopy, originals: Originals, workspace: Workspace) -> dict[str, Written]:
-    limits = {file.name: file.size if user_copy.checksum is None else _LARGEST for file in originals.files}
-    if is_archive(path):
-        return extract(path, limits, originals.rejected, workspace.new, user_copy.address)
-    if len(limits) > 1:
+    limits = {file.name: file.size if user_copy.checksum is None else LARGEST for file in originals.files}
+    first, *others = originals.files
+    if is_archive(path) and (others or not first.packed):
+        packed = {file.name for file in originals.files if file.packed}
+        return extract(path, limits, originals.rejected, workspace.new, user_copy.address, packed)
+    if others:
         raise Damaged(f"{user_copy.address} is not a .tar, .tar.gz or .zip archive of {', '.join(limits)}")
-    [(name, limit)] = limits.items()
-    return {name: copy(path, name, limit, workspace, user_copy.address)}
+    return {first.name: copy(path, first, limits[first.name], workspace, user_copy.address)}
 
 
 def _from_local_folder(folder: Path, originals: Originals, workspace: Workspace) -> Files:
@@ -214,10 +217,10 @@ def _from_local_folder(folder: Path, originals: Originals, workspace: Workspace)
         if (folder / name).exists():
             raise Damaged(f"{folder} {reason}")
     for file in originals.files:
-        path = next((path for path in (folder / f"{file.name}.gz", folder / file.name) if path.is_file()), None)
+        path = next((path for name in published_as(file) if (path := folder / name).is_file()), None)
         if path is None:
-            raise Damaged(f"{folder} has no {file.name}, with or without .gz")
-        yield file.name, copy(path, file.name, file.size, workspace, str(path))
+            raise Damaged(f"{folder} has no {' or '.join(reversed(published_as(file)))}")
+        yield file.name, copy(path, file, file.size, workspace, str(path))
 
 
 def _checksum(path: Path, what: str) -> str:

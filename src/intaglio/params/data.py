@@ -6,7 +6,9 @@ from pydantic import Field, model_validator
 
 from intaglio.params.section import Section
 
-SetName = Literal["fashion_mnist", "digits", "cifar10"]
+SetName = Literal["fashion_mnist", "digits", "cifar10", "cifar100", "mnist", "kmnist", "emnist", "svhn", "stl10"]
+PhotographSetName = Literal["flowers102", "oxford_pets", "food101", "imagenette"]
+TileSetName = Literal["eurosat"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 PerClass = Literal["all"] | Annotated[int, Field(ge=1)]
 PER_CLASS = "Labelled training images of each class to use, chosen by the seed."
@@ -64,10 +66,10 @@ class OwnSplit(Section):
     )
 
 
-class OwnSet(Section):
-    """What rows of `data` that take your own images have in common."""
+class Photographs(Section):
+    """What rows of `data` that take image files of any size have in common."""
 
-    source: str = Field(description="Where the images are: docs/data.md.")
+    set: str
     side: int = Field(ge=1, le=4096, description="Height and width of the prepared images, in pixels.")
     channels: Literal[3, 1] = Field(3, description="3 for colour, 1 for grey.")
     fit: Literal["crop", "pad", "stretch"] = Field(
@@ -85,6 +87,12 @@ class OwnSet(Section):
     flip: bool = Field(True, description="Whether a mirrored image still shows the same class.")
     per_class: PerClass = Field("all", description=PER_CLASS)
     split: OwnSplit
+
+
+class OwnSet(Photographs):
+    """What rows of `data` that take your own images have in common."""
+
+    source: str = Field(description="Where the images are: docs/data.md.")
 
 
 class FolderSet(OwnSet):
@@ -108,4 +116,25 @@ class TableSet(OwnSet):
     columns: Columns = Field(Columns(path="path", label="label", split="split"), description="The table's columns.")
 
 
-DataSet = Annotated[KnownSet | FolderSet | TableSet, Field(discriminator="set")]
+class PublishedPhotographs(Photographs):
+    """What rows of `data` that take a published set of image files have in common."""
+
+    source: str | None = Field(
+        description="null, or what to take in its place: a folder, a file, or a file:// or https:// address."
+    )
+
+
+class PhotographSet(PublishedPhotographs):
+    """A row of `data` that takes a published set of photographs of many sizes."""
+
+    set: PhotographSetName = Field(description="The images, by their name in the catalogue.")
+
+
+class TileSet(PublishedPhotographs):
+    """A row of `data` that takes a published set of image files of one size."""
+
+    set: TileSetName = Field(description="The images, by their name in the catalogue.")
+    side: int = Field(64, ge=1, le=4096, description="Height and width of the prepared images, in pixels.")
+
+
+DataSet = Annotated[KnownSet | FolderSet | TableSet | PhotographSet | TileSet, Field(discriminator="set")]

@@ -23,6 +23,7 @@ def run(
     from intaglio.fetching import user_copy
     from intaglio.fetching.cache import Cache
     from intaglio.fetching.fetch import fetch
+    from intaglio.fetching.unpack import unpacked
     from intaglio.params.data import DataSet, KnownSet
     from intaglio.params.download import Download
     from intaglio.params.reader import Params
@@ -37,13 +38,17 @@ def run(
     if isinstance(row, KnownSet):
         originals = CATALOG[row.set].originals
         given = user_copy.parse(row.source, "data.source") if row.source else None
-        raw.write(output, originals.name, fetch(originals, given, cache, settings, "data.source"))
+        fetched = fetch(originals, given, cache, settings, "data.source")
+        limit = user_copy.LARGEST if given is not None and given.checksum else None
+        with unpacked(originals, fetched, cache, "data.source", limit=limit) as files:
+            raw.write(output, originals.name, files)
         return
-    path = own_source.find(row, settings)
     with (
         cache.working_on(f"own-{name}") as scratch,
-        own_source.open_source(row, path, name=name, scratch=scratch) as opened,
+        own_source.open_row(row, settings, name=name, scratch=scratch) as opened,
     ):
         if opened.listing != listed:
-            raise UserError(f"{path}: is not as {listing} lists it; run `intaglio sync`, then the same command again")
+            raise UserError(
+                f"{opened.path}: is not as {listing} lists it; run `intaglio sync`, then the same command again"
+            )
         pack_images.write(output, opened)

@@ -17,7 +17,7 @@ def run(
 ) -> None:
     """Decode a set's original files and divide them into train, validation and test."""
     from intaglio.data import known_images, own_images
-    from intaglio.params.data import DataSet, KnownSet
+    from intaglio.params.data import DataSet, KnownSet, PublishedPhotographs
     from intaglio.params.reader import Params
     from intaglio.params.seed import Seed
 
@@ -27,4 +27,5 @@ def run(
     if isinstance(row, KnownSet):
         known_images.prepare(raw, output, row, seed)
     else:
-        own_images.prepare(raw, output, row, seed, name=name)
+        known = isinstance(row, PublishedPhotographs)
+        own_images.prepare(raw, output, row, seed, name=row.set if known else name)
