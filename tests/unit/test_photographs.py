@@ -16,6 +16,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
@@ -620,6 +623,86 @@ def test_a_table_may_have_other_columns_tabs_and_splits() -> None:
 )
 def test_a_wrong_table_is_an_error(text: str, problem: str) -> None:
     rejected(problem, source=table(text), set="table")
+
+
+def parquet(**columns: Any) -> str:
+    folder()
+    pq.write_table(pa.table(columns), "photos/labels.parquet")
+    return "photos/labels.parquet"
+
+
+PATHS, LABELS = zip(*(row.split(",") for row in ROWS), strict=True)
+SPLITS = ["train"] * 4 + ["val", "test"] + ["train"] * 4 + ["val", "test"]
+OFFICIAL = {"validation": "official", "test": "official"}
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"path": PATHS, "label": LABELS, "split": SPLITS},
+        # Categories, long text, a column of something else, and no order.
+        {
+            "image": pa.array([{"bytes": b"x"}] * 12),
+            "split": pa.array(SPLITS[::-1]).dictionary_encode(),
+            "label": pa.array(LABELS[::-1]).dictionary_encode(),
+            "path": pa.array(PATHS[::-1], pa.large_string()),
+        },
+        {"path": pa.array(PATHS, pa.string_view()), "label": LABELS, "split": SPLITS},
+    ],
+)
+def test_a_parquet_table_gives_what_the_same_csv_gives(columns: dict[str, Any]) -> None:
+    rows = [f"{row},{split}" for row, split in zip(ROWS, SPLITS, strict=True)]
+    run(table("path,label,split\n" + "\n".join(rows)), set="table", split=OFFICIAL)
+    first = OUTPUT.read_bytes()
+    OUTPUT.unlink()
+    run(parquet(**columns), set="table", split=OFFICIAL)
+    assert OUTPUT.read_bytes() == first
+
+
+def test_the_index_that_pandas_writes_is_a_column() -> None:
+    folder()
+    pd.DataFrame({"path": PATHS, "label": LABELS}).set_index("path").to_parquet("photos/labels.parquet")
+    assert run("photos/labels.parquet", set="table").facts.classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("columns", "problem"),
+    [
+        ({"path": ["cat/0.png"], "class": ["cat"]}, "data.photos.columns.label"),
+        ({"path": ["cat/0.png", "cat/0.png"], "label": ["cat", "dog"]}, "row 2"),
+        ({"path": ["../cat/0.png"], "label": ["cat"]}, "row 1"),
+        ({"path": ["/etc/passwd"], "label": ["cat"]}, "row 1"),
+        ({"path": ["cat/0.png", None], "label": ["cat", "dog"]}, "row 2"),
+        ({"path": ["cat/0.png"], "label": [""]}, "row 1"),
+        ({"path": ["cat/0.png"], "label": [None]}, "row 1"),
+        ({"path": ["cat/0.png", "dog/0.png"], "label": [0, 1]}, "label is int64, not text"),
+        ({"path": [b"cat/0.png", b"dog/0.png"], "label": LABELS[:2]}, "path is binary, not text"),
+        ({"path": [["cat/0.png"]], "label": ["cat"]}, "not text"),
+        ({"path": PATHS[5:7], "label": LABELS[5:7], "split": [1.0, 2.0]}, "split is double, not text"),
+        ({"path": PATHS[5:7], "label": LABELS[5:7], "split": ["holdout", "test"]}, "holdout"),
+        ({"path": PATHS[5:7], "label": LABELS[5:7], "split": ["train", None]}, "split is empty in some rows"),
+        ({"path": ["cat/0.png", "dog/99.png"], "label": ["cat", "dog"]}, "dog/99.png"),
+        ({"path": ["cat/0.png"], "label": ["cat"]}, "one class"),
+        ({}, "path"),
+    ],
+)
+def test_a_wrong_parquet_table_is_an_error(columns: dict[str, Any], problem: str) -> None:
+    rejected(problem, source=parquet(**columns), set="table")
+
+
+def test_a_parquet_table_with_two_columns_of_a_name_is_an_error() -> None:
+    folder()
+    twice = pa.Table.from_arrays([pa.array(PATHS), pa.array(LABELS), pa.array(LABELS)], ["path", "label", "label"])
+    pq.write_table(twice, "photos/labels.parquet")
+    rejected("two columns label", source="photos/labels.parquet", set="table")
+
+
+def test_a_damaged_parquet_table_is_an_error() -> None:
+    source = Path(parquet(path=PATHS, label=LABELS))
+    whole = source.read_bytes()
+    for damaged in (b"", b"PAR1", whole[:-1], whole[: len(whole) // 2], whole[:40] + bytes(40) + whole[80:]):
+        source.write_bytes(damaged)
+        rejected("photos/labels.parquet: cannot be read as Parquet", source=str(source), set="table")
 
 
 # Archives

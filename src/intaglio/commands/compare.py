@@ -31,6 +31,7 @@ def run(
     """
     import sys
 
+    import pandas as pd
     import typer
 
     from intaglio.compare.conditions import failures
@@ -43,6 +44,8 @@ def run(
     from intaglio.history.selection import select
     from intaglio.logs import logger
 
+    # The names that git has may be in any encoding; Arrow's strings, which pandas would use, are always UTF-8.
+    pd.set_option("mode.string_storage", "python")
     if md + csv + json > 1:
         raise UserError("--md, --csv, --json: print different things; give one of them")
     repository = Repository()

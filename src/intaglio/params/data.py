@@ -110,7 +110,7 @@ class Columns(Section):
 
 
 class TableSet(OwnSet):
-    """A row of `data` that takes the images that a table (CSV or TSV) lists."""
+    """A row of `data` that takes the images that a table (CSV, TSV or Parquet) lists."""
 
     set: Literal["table"] = Field(description="A table that lists the images.")
     columns: Columns = Field(Columns(path="path", label="label", split="split"), description="The table's columns.")
