@@ -22,8 +22,10 @@ STAGES = read_stages(REPOSITORY / "dvc.yaml", SETTINGS)
 # nothing from it that reaches a result.
 OPTIONAL = {
     "charset-normalizer",  # numpy.f2py
+    "cloudpickle",  # pyarrow
     "pandas",  # sklearn.utils.fixes
     "psutil",  # joblib
+    "pyarrow",  # pandas, which keeps text in it: the same text
     "pydot",  # torch.fx
     "rich",  # sklearn.callback
     "tabulate",  # torch._dynamo
