@@ -142,7 +142,12 @@ def test_a_copy_without_git_runs_and_leaves_both_tools_nothing_to_do(finished: P
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("finetune__finetuned__freeze", 9), ("recipes__full__augment__shift", 99), ("compute__device", "mps")],
+    [
+        ("finetune__finetuned__freeze", 9),
+        ("recipes__full__augment__shift", 99),
+        ("compute__device", "mps"),
+        ("data__fashion__source", "/nope"),
+    ],
 )
 def test_a_setting_that_a_step_would_find_wrong_costs_no_earlier_output(
     finished: Project, key: str, value: int | str

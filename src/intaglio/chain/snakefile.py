@@ -21,6 +21,7 @@ from intaglio.chain.dvc_lockfile import set_damaged_aside
 from intaglio.chain.networks import check_networks
 from intaglio.chain.preflight import check_settings
 from intaglio.chain.run_cache import CHOICE as TAKE_FROM_CACHE
+from intaglio.chain.source_check import check_sources
 from intaglio.chain.sources import refresh_sources
 from intaglio.chain.stages import PARAMS, read_stages
 from intaglio.chain.step_source import CODE, LOCK, SOURCE, require_own_package
@@ -82,6 +83,7 @@ def _prepare(workflow: Any) -> Everything:
                 for path in stage.leftovers:
                     path.unlink()
             _sync(writes_lock=not (dry or inside_of_dvc()))
+            check_sources(Params(PARAMS), settings)
     except BusyError as error:
         # What runs nothing, as --dry-run or --report, shows the clone as it is; a run is rejected as it starts.
         _BUSY.append(error)

