@@ -377,9 +377,9 @@ def test_a_table_without_predictions_is_named(run: RecordedRun) -> None:
 
 
 @pytest.mark.parametrize("path", ["results/onnx/base.onnx", "workflow/code/train.json"])
-def test_a_missing_file_is_an_error_with_the_command_that_makes_it(run: RecordedRun, path: str) -> None:
+def test_a_missing_file_is_an_error_with_the_commands_that_bring_it(run: RecordedRun, path: str) -> None:
     Path(path).unlink()
-    with pytest.raises(UserError, match=rf"{path}: not there; run `snakemake --cores 4` first"):
+    with pytest.raises(UserError, match=rf"{path}: not there; run `dvc pull`, or `snakemake --cores 4`"):
         check.run()
 
 

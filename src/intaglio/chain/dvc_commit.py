@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from intaglio.chain.dvc_lock import remove_damaged
+from intaglio.chain.clone_lock import BusyError
+from intaglio.chain.dvc_lock import locked, remove_damaged
 from intaglio.chain.dvc_lockfile import LOCK, is_entry_of
 from intaglio.chain.run_record import RunRecord
 from intaglio.chain.stages import Stage
@@ -64,19 +65,19 @@ def commit_as_they_are(stages: Sequence[str]) -> None:
 def _with_dvc(record: Callable[[Any], None]) -> None:
     from dvc.exceptions import DvcException
     from dvc.lock import LockError
-    from dvc.repo import Repo, lock_repo
+    from dvc.repo import Repo
 
     # Its errors come as exceptions; else it would write of each stage, and show bars.
     logging.getLogger("dvc").setLevel(logging.CRITICAL)
     remove_damaged()
     for attempt in range(ATTEMPTS):
         try:
-            with Repo() as repo, lock_repo(repo):
+            with Repo() as repo, locked(repo):
                 record(repo)
             return
-        except (DvcException, OSError) as error:
+        except (BusyError, DvcException, OSError) as error:
             reason = quote(" ".join(str(error).split()) or type(error).__name__)
-            if not isinstance(error, LockError) or attempt == ATTEMPTS - 1:
+            if not isinstance(error, BusyError | LockError) or attempt == ATTEMPTS - 1:
                 raise UserError(f"{LOCK}: not brought up to date: {reason}; then run `intaglio sync`") from error
             if attempt == 0:
                 logger.warning("%s: waiting for another process that uses DVC: %s", LOCK, reason)

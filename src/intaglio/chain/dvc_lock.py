@@ -100,6 +100,28 @@ def dvc_waits(patience: float = PATIENCE) -> Iterator[None]:
 
 
 @contextmanager
+def locked(repo: Any) -> Iterator[None]:
+    """Hold DVC's lock as one of its own commands does.
+
+    Args:
+        repo: DVC's `Repo`.
+
+    Raises:
+        BusyError: another process has it for longer than DVC waits.
+    """
+    from dvc.lock import LockError
+    from dvc.repo import lock_repo
+
+    with ExitStack() as held:
+        try:
+            held.enter_context(lock_repo(repo))
+        except LockError as error:
+            holder = _holder()
+            raise BusyError(f"{FOLDER}/lock: held by {holder}; wait for it", holder) from error
+        yield
+
+
+@contextmanager
 def outputs_held() -> Iterator[None]:
     """Let DVC take every output for busy. The entry of a killed process is removed by DVC. Only to enter `dvc_waits`.
 

@@ -105,7 +105,7 @@ def read_pairs(reference: Reference, stages: dict[str, Stage]) -> dict[str, Pair
         outputs = hashes.md5s(stage.outputs)
         for path, md5 in (*inputs.items(), *outputs.items()):
             if md5 is None:
-                raise UserError(f"{path}: not there; run `snakemake --cores 4` first")
+                raise UserError(f"{path}: not there; run `dvc pull`, or `snakemake --cores 4` to make it")
         if name in reference.stages:
             recorded = [each for each in (read_record(stage), lock.get(name)) if each is not None]
             here = next((each for each in recorded if each.outputs == outputs), None)
