@@ -473,6 +473,15 @@ def test_the_page_is_whole_and_the_same_bytes_every_time(compared: Compare) -> N
         assert f'alt="{picture}' in text
 
 
+def test_a_page_takes_no_devices_place(tmp_path: Path) -> None:
+    ten_commits()
+    device = tmp_path / "device"
+    device.symlink_to("/dev/full")
+    with pytest.raises(UserError, match="device: is not a file"):
+        compare.run(["main~1", "main"], html=device)
+    assert device.is_symlink() and device.is_char_device()
+
+
 def test_the_page_draws_what_differs_and_names_what_does_not(compared: Compare) -> None:
     made = Experiments()
     made.wrong = {"base": [*range(40)], "other": [*range(30)]}

@@ -73,13 +73,14 @@ def publish(files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Callabl
     return with_sources
 
 
-def settings(source: str | None = None, set_name: str = "fashion_mnist") -> Path:
-    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    text = text.replace("set: fashion_mnist", f"set: {set_name}", 1)
-    text = text.replace("source: null", f"source: {source}", 1) if source else text
-    text = text.replace("attempts: 4", f"attempts: {SETTINGS.attempts}", 1)
+def settings(source: str | None = None, set_name: str = "fashion_mnist", timeout: str = "30") -> Path:
     path = Path("params.yaml")
-    path.write_text(text, encoding="utf-8")
+    path.write_text(
+        f"data:\n  fashion:\n    set: {set_name}\n    source: {source or 'null'}\n    per_class: all\n"
+        "    split: {validation: 0.05, test: official}\n"
+        f"download: {{attempts: {SETTINGS.attempts}, timeout: {timeout}}}\n",
+        encoding="utf-8",
+    )
     LISTING.write_text(Listing(set=set_name).text, encoding="utf-8")
     return path
 
@@ -363,10 +364,8 @@ def test_a_length_of_thousands_of_digits_is_ignored(site, tmp_path):
 
 @pytest.mark.parametrize("timeout", ["1e10", ".inf", ".nan"])
 def test_a_timeout_that_no_system_can_wait_for_is_rejected(timeout):
-    path = settings()
-    path.write_text(path.read_text().replace("timeout: 30", f"timeout: {timeout}"))
     with pytest.raises(UserError, match=r"download\.timeout"):
-        download.run(params=path, name="fashion", listing=LISTING, output=Path("base.tar"))
+        download.run(params=settings(timeout=timeout), name="fashion", listing=LISTING, output=Path("base.tar"))
 
 
 @pytest.mark.parametrize("source", ["~nosuchuser/x", "'file://['", "'https://[::1'", "x" * 300, "/proc/self/mem"])

@@ -1,6 +1,8 @@
 """pyproject.toml, requirements.lock, environment.yml and what is installed name the same versions."""
 
 import re
+import shutil
+import subprocess
 import tomllib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -85,3 +87,21 @@ def test_what_is_installed_has_the_locked_version() -> None:
                 continue
     assert {"torch", "pytest"} <= installed.keys()
     assert installed == {name: str(Version(LOCKED[name])) for name in installed}
+
+
+def test_git_leaves_line_ends_alone_whatever_its_settings(tmp_path: Path) -> None:
+    """Other line ends are other bytes, by which both tools would take every file for changed."""
+    origin = tmp_path / "origin"
+    origin.mkdir()
+    shutil.copy(REPOSITORY / ".gitattributes", origin)
+    content = b"a: 1\n"
+    (origin / "params.yaml").write_bytes(content)
+    identity = ["-c", "user.name=Tester", "-c", "user.email=tester@example.org"]
+    for command in (
+        ["init", "--quiet", str(origin)],
+        ["-C", str(origin), "add", "--all"],
+        ["-C", str(origin), *identity, "commit", "--quiet", "--message", "A"],
+        ["clone", "--quiet", "-c", "core.autocrlf=true", str(origin), str(tmp_path / "clone")],
+    ):
+        subprocess.run(["git", *command], check=True)
+    assert (tmp_path / "clone/params.yaml").read_bytes() == content

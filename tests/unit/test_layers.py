@@ -1,6 +1,7 @@
 """The package's structure: layers point one way, and a file has one subject."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +58,13 @@ def test_no_folder_below_the_steps_imports_another_of_its_layer_that_imports_it(
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(SOURCE).as_posix())
 def test_a_file_has_300_lines_at_most(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 300
+
+
+def test_tests_bring_their_own_settings() -> None:
+    """The repository's params.yaml is the user's to change; only the reader is tried on it, whatever it says."""
+    takes = re.compile(r'(ROOT|REPOSITORY|parents\[\d\]\)?) / "params\.yaml"')
+    tests = SOURCE.parents[1] / "tests"
+    assert {path.name for path in tests.rglob("*.py") if takes.search(path.read_text())} <= {"test_params.py"}
 
 
 def test_no_data_set_or_network_is_named_outside_the_tables() -> None:

@@ -19,7 +19,7 @@ from intaglio.errors import SettingError, UserError
 from intaglio.models.checkpoint import load, save
 from intaglio.steps import evaluate, finetune, train
 
-DEFAULT = Path(__file__).parents[2] / "params.yaml"
+DEFAULT = Path(__file__).parents[1] / "fixtures/params.yaml"
 
 
 def settings(folder: Path, **changes: Any) -> Path:
@@ -298,7 +298,7 @@ def test_ctrl_c_ends_a_run_in_one_line_and_leaves_no_output(tmp_path: Path) -> N
     running.send_signal(signal.SIGINT)
     output = running.stderr.read()
     assert running.wait(30) == 130
-    assert "interrupted" in output and "Traceback" not in output
+    assert "interrupted; the same command goes on" in output and "Traceback" not in output
     assert not (tmp_path / "out").exists()
 
 

@@ -16,7 +16,7 @@ from intaglio.chain.code_files import STEPS
 from intaglio.chain.dvc_cache import Cache as DvcCache
 from intaglio.cli import app
 from intaglio.errors import UserError
-from intaglio.files import check_input, check_output
+from intaglio.files import check_input, check_output, write_text
 from intaglio.steps import declare
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +81,22 @@ def test_a_name_of_300_characters_is_one_line_in_every_step(step: str, name: str
     is_one_line(run(step, **{name: LONG}), f"{LONG}: cannot be")
 
 
+@pytest.mark.parametrize("kind", ["device", "pipe", "folder"])
+def test_what_is_not_a_file_is_not_replaced_by_one(kind: str) -> None:
+    path = Path("output")
+    match kind:
+        case "device":
+            path.symlink_to("/dev/full")
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+    before = path.lstat()
+    with pytest.raises(UserError, match=r"^output: is not a file"):
+        write_text(path, "content")
+    assert path.lstat().st_mode == before.st_mode and list(Path().iterdir()) == [path]
+
+
 def test_a_pipe_is_not_waited_for() -> None:
     os.mkfifo("pipe")
     for check in (lambda path: check_input(path, False), check_output):
@@ -109,8 +125,6 @@ def test_what_nobody_may_read_or_write_is_one_line(tmp_path: Path, kind: str, mo
 
 
 def test_a_name_as_long_as_a_name_can_be_is_written() -> None:
-    from intaglio.files import write_text
-
     for path in (Path("x" * 255), Path("x" * 5 + "." + "y" * 249)):
         check_output(path)
         write_text(path, "content")
@@ -136,6 +150,19 @@ def test_damaged_settings_of_dvc_are_one_line(content: bytes | None) -> None:
         DvcCache()
     except UserError as error:
         assert str(error).startswith(".dvc/config: ") and str(error).isprintable()
+
+
+def test_a_clone_without_dvcs_settings_is_one_line_with_the_way_to_get_them_back() -> None:
+    from intaglio.chain.dvc_lock import dvc_waits
+
+    for destroyed in (False, True):
+        if destroyed:
+            Path(".dvc").mkdir()
+        with pytest.raises(UserError, match=r"^\.dvc/config: .*git checkout \.dvc"):
+            DvcCache()
+    Path(".dvc").rmdir()
+    with pytest.raises(UserError, match=r"^\.dvc/config: .*git checkout \.dvc"), dvc_waits(patience=0):
+        pass
 
 
 def test_a_user_without_a_home_is_told_to_name_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -220,6 +220,29 @@ def test_the_log_counts_the_tasks_units(caplog: pytest.LogCaptureFixture) -> Non
     assert "points/s" in caplog.text
 
 
+def test_the_first_line_says_what_is_trained_and_a_long_epoch_writes_more(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("INFO", "intaglio")
+    monkeypatch.setattr("intaglio.training.loop.LINE_EVERY", 0)
+    train(learner(), epochs=1)
+    first, *lines = [record.getMessage() for record in caplog.records]
+    for word in ("120 points", "4 steps", "up to 30", "1 epoch", "cpu", "float32", "thread"):
+        assert word in first
+    assert [line for line in lines if re.search("step [1-4] of 4", line)] == lines[:4]
+
+
+def test_more_threads_than_cores_are_warned_of(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = torch.get_num_threads()
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    compute = Compute(device="cpu", precision="fp32", compile="never", deterministic=True, memory=64, threads=2)
+    use(compute, 0)
+    torch.set_num_threads(before)
+    assert "compute.threads: 2" in caplog.text
+
+
 def test_biases_have_no_weight_decay_and_old_layers_learn_more_slowly() -> None:
     network = nn.ModuleDict({"backbone": nn.Linear(2, 3), "head": nn.Linear(3, 2)})
     config = SGD(name="sgd", learning_rate=1.0, momentum=0.9, weight_decay=0.1)
