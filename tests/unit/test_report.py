@@ -46,13 +46,18 @@ class Run:
 
 
 class Page(HTMLParser):
-    """The page's tags, the addresses in it, its text, and the text of each section by its id."""
+    """The page's tags, the addresses in it, its text, and the text of each section by its id.
+
+    Of each table there is the section, and the class of the block that it is in.
+    """
 
     def __init__(self, content: bytes) -> None:
         super().__init__()
         self.tags: list[str] = []
         self.addresses: list[str] = []
         self.words: dict[str, list[str]] = {"": []}
+        self.tables: list[tuple[str, str]] = []
+        self.inside = ""
         self.feed(content.decode())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -60,6 +65,10 @@ class Page(HTMLParser):
         self.addresses += [value or "" for key, value in attrs if key in ("src", "href", "srcset")]
         if tag == "section":
             self.words[str(dict(attrs)["id"])] = []
+        if tag == "div":
+            self.inside = dict(attrs).get("class") or ""
+        if tag == "table":
+            self.tables.append((list(self.words)[-1], self.inside))
 
     def handle_data(self, data: str) -> None:
         list(self.words.values())[-1].append(data)
@@ -210,6 +219,14 @@ def test_the_page_holds_its_pictures_and_each_section_of_the_settings_once(run: 
     assert "optimizer.learning_rate 0.2 Peak, per step." in settings
     # One picture for both.
     assert "a, b" in page.section("graphs")
+
+
+def test_every_table_shows_that_it_can_be_scrolled(run: Run, coats: Prepared) -> None:
+    page = Page(run.describe(network(run.root, "a", coats), network(run.root, "b", coats, {"start": "a"})).report()[0])
+    of_settings = {inside for section, inside in page.tables if section == "settings"}
+    others = {inside for section, inside in page.tables if section != "settings"}
+    # Those of the settings are narrow, and become lists on a narrow screen.
+    assert of_settings == {"settings"} and others <= {"wide", "wide tall"}
 
 
 def test_scores_with_mirror_images_are_rows_of_their_own(run: Run, coats: Prepared) -> None:
