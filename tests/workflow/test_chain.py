@@ -2,13 +2,14 @@
 
 import io
 import json
+import re
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from project import Project
+from project import REPOSITORY, Project
 
 from intaglio.chain.stages import read_stages
 
@@ -119,3 +120,16 @@ def cifar10_archive(path: Path) -> Path:
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     return path
+
+
+def test_make_run_prints_little_beside_the_steps_own_lines(stand_ins: Project) -> None:
+    (options,) = re.findall(
+        r"^\tsnakemake --cores \$\(CORES\) (.+)$", (REPOSITORY / "Makefile").read_text(), re.MULTILINE
+    )
+    stand_ins.set(report__samples=3)
+    printed = [line for line in stand_ins.snakemake(*options.split()).splitlines() if line.strip()]
+    own = [line for line in printed if re.match(r"(describe\.base|report|intaglio sync): ", line)]
+    assert len(own) >= 2
+    # A head, and of each of the three jobs (the last is `all`) that it begins and ends; not what it reads and runs.
+    assert len(printed) - len(own) < 20 + 3 * 6, printed
+    assert not [line for line in printed if "--params" in line or "reason:" in line]
