@@ -69,8 +69,8 @@ steps.
 """
 
 
-def machine_lines(threads: int) -> str:
-    """Where and when this is measured."""
+def machine_lines(threads: int, packages: Sequence[str] = ("torch", "torchvision", "lightning")) -> str:
+    """Where and when this is measured, and with which versions of some packages."""
     info, flags = platform.processor() or platform.machine(), ""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
@@ -79,7 +79,7 @@ def machine_lines(threads: int) -> str:
         info = values.get("model name", info)
         flags = " ".join(flag for flag in values.get("flags", "").split() if flag in ("amx_bf16", "avx512_bf16"))
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA")
-    versions = ", ".join(f"{name} {_version(name)}" for name in ("torch", "torchvision", "lightning"))
+    versions = ", ".join(f"{name} {_version(name)}" for name in packages)
     return (
         f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC; {info}, {os.cpu_count()} cores"
         f"{f' ({flags})' if flags else ''}, {threads} threads{f', ONEDNN_MAX_CPU_ISA={limit}' if limit else ''}; "
@@ -159,12 +159,13 @@ def _page(
         parts += [
             f"## {name}, seed{'s' if ',' in seeds else ''} {seeds}\n",
             f"Matmul peak: bf16 {bf16:.0f} GFLOP/s, fp32 {fp32:.0f} GFLOP/s.\n",
-            _table(rows, shown),
+            medians(rows, shown),
         ]
     return "\n".join([*parts, notes])
 
 
-def _table(rows: pd.DataFrame, shown: Sequence[tuple[str, str, float, int]]) -> str:
+def medians(rows: pd.DataFrame, shown: Sequence[tuple[str, str, float, int]]) -> str:
+    """A column for each contender with the medians over its runs; `shown` are the lines: see `CONTENDERS`."""
     groups = list(rows.groupby("contender", sort=False))
     lines = ["| | " + " | ".join(str(name) for name, _ in groups) + " |", "|---|" + "---:|" * len(groups)]
     for column, text, factor, digits in shown:
