@@ -31,7 +31,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +54,7 @@ FP32, FROZEN = f"{OURS}, fp32", f"{OURS}, first groups frozen"
 SIDE, SIZE = 256, 224
 VALIDATION = 2  # images of each class, which the step needs; they are scored outside of the clock
 JITTER = 0.4
-METRIC = '''
+METRIC = """
 import datasets
 import evaluate
 
@@ -64,7 +66,7 @@ class Accuracy(evaluate.Metric):
 
     def _compute(self, predictions, references):
         return {"accuracy": sum(p == r for p, r in zip(predictions, references)) / len(references)}
-'''
+"""
 SHOWN = (
     ("precision", "arithmetic", 1, 0),
     ("seconds", "training, s", 1, 1),
@@ -263,24 +265,23 @@ def our_run(args: argparse.Namespace, folder: Path, row: str, precision: str, se
 
 def rounds(args: argparse.Namespace, folder: Path, images: int) -> Iterator[dict[str, Any]]:
     """A record of each run, in the order in which they run."""
-    for seed in range(args.rounds):
-        for name, _, freeze in args.network:
-            short = name.partition("/")[2]
-            contenders = {
-                TIMM: lambda short=short: timm_run(args, folder, short, seed),
-                TRANSFORMERS: lambda short=short: transformers_run(args, folder, short, seed),
-                OURS: lambda short=short: our_run(args, folder, short, "auto", seed),
-                FP32: lambda short=short: our_run(args, folder, short, "fp32", seed),
-                FROZEN: lambda short=short: our_run(args, folder, f"{short}-frozen", "auto", seed),
-            }
-            for contender, start in contenders.items():
-                record = {"network": name, "contender": contender, "seed": seed, "frozen": freeze} | start()
-                record["speed"] = images * args.epochs / record["seconds"]
-                say(
-                    f"{name}, round {seed + 1}, {contender}: {record['seconds']:.1f} s, {record['cpu']:.1f} CPU s, "
-                    f"{record['speed']:.1f} images/s, {100 * record['accuracy']:.1f} %, {record['precision']}"
-                )
-                yield record
+    for seed, (name, _, freeze) in product(range(args.rounds), args.network):
+        short = name.partition("/")[2]
+        contenders: dict[str, Callable[[], dict[str, Any]]] = {
+            TIMM: partial(timm_run, args, folder, short, seed),
+            TRANSFORMERS: partial(transformers_run, args, folder, short, seed),
+            OURS: partial(our_run, args, folder, short, "auto", seed),
+            FP32: partial(our_run, args, folder, short, "fp32", seed),
+            FROZEN: partial(our_run, args, folder, f"{short}-frozen", "auto", seed),
+        }
+        for contender, start in contenders.items():
+            record = {"network": name, "contender": contender, "seed": seed, "frozen": freeze} | start()
+            record["speed"] = images * args.epochs / record["seconds"]
+            say(
+                f"{name}, round {seed + 1}, {contender}: {record['seconds']:.1f} s, {record['cpu']:.1f} CPU s, "
+                f"{record['speed']:.1f} images/s, {100 * record['accuracy']:.1f} %, {record['precision']}"
+            )
+            yield record
 
 
 def compared(records: list[dict[str, Any]]) -> pd.DataFrame:

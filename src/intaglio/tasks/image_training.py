@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -28,7 +28,6 @@ from intaglio.training.batches import ScoringBatches, TrainingBatches
 from intaglio.training.frozen_maps import NotSplit, frozen_layers
 from intaglio.training.loop import Run, fit
 from intaglio.training.machine import Machine
-from intaglio.training.precision import faster
 from intaglio.training.resume import States
 
 # Where the outputs of frozen layers are while a network is trained from them.
@@ -72,7 +71,7 @@ def image_batches(
     return ImageBatches(training, validation, weights)
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Training:
     """A network that is about to be trained, and all that takes.
 
@@ -82,8 +81,7 @@ class Training:
         card: what its checkpoint will say about it.
         batches: the data.
         recipe: the settings.
-        machine: device and precision, which `run` changes where it is to choose.
-        choose_precision: whether to try which precision is faster for the network.
+        machine: device and precision.
         old_layers_rate: learning rate of all layers but the head, as a share of the head's.
         layer_decay: what that share is multiplied by for each block on the way from the head to the images.
         cache_frozen: whether the frozen layers are computed once: None if not, 0 for images as they are, or for how
@@ -96,7 +94,6 @@ class Training:
     batches: ImageBatches
     recipe: ImageRecipe
     machine: Machine
-    choose_precision: bool = False
     old_layers_rate: float = 1.0
     layer_decay: float = 1.0
     cache_frozen: int | None = None
@@ -128,10 +125,6 @@ class Training:
                 batches: tuple[TrainingBatches, ScoringBatches] = (self.batches.training, self.batches.validation)
                 if self.cache_frozen is not None:
                     batches = stack.enter_context(self._frozen_once(self.cache_frozen, name))
-                elif self.choose_precision:
-                    self.machine = faster(self.network, self._some_images(), self.machine)
-                if states is not None:
-                    states = replace(states, machine=f"{states.machine}, {self.machine.dtype}")
                 return fit(
                     self.network,
                     *batches,
@@ -151,10 +144,6 @@ class Training:
             problem = f"{layer} of this network has no deterministic algorithm on {where}; write false"
             raise SettingError("compute.deterministic", problem) from error
 
-    def _some_images(self) -> Tensor:
-        images: Tensor = next(iter(self.batches.training.unchanged()))[0]
-        return images
-
     @contextmanager
     def _frozen_once(self, views: int, name: str) -> Iterator[tuple[TrainingBatches, ScoringBatches]]:
         """Batches of what the frozen layers make of the images; meanwhile the network takes it in place of images."""
@@ -164,16 +153,11 @@ class Training:
         if self.recipe.balance == "sample":
             problem = "cache_frozen of the network takes each image once; write loss or none"
             raise SettingError("recipe.balance", problem)
-        images = self._some_images()
+        sample, _ = next(iter(training.unchanged()))
         try:
-            frozen = frozen_layers(self.network, images[:2])
+            frozen = frozen_layers(self.network, sample[:2])
         except NotSplit as error:
             raise SettingError("row.cache_frozen", f"not possible here: {error}; write false") from error
-
-        if self.choose_precision:
-            some = frozen.maps(images)
-            with frozen.skipped():
-                self.machine = faster(self.network, some, self.machine)
 
         def maps(images: Tensor) -> Tensor:
             with self.machine.autocast():

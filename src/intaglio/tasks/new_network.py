@@ -52,12 +52,4 @@ def new_network(settings: Params, name: str, data: Path) -> Training:
         set=facts.set,
     )
     machine.place(network)
-    return Training(
-        network=network,
-        parts=parts,
-        card=card,
-        batches=batches,
-        recipe=recipe,
-        machine=machine,
-        choose_precision=compute.precision == "auto",
-    )
+    return Training(network=network, parts=parts, card=card, batches=batches, recipe=recipe, machine=machine)

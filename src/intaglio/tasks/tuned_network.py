@@ -70,7 +70,6 @@ def tuned_network(settings: Params, name: str, start: Path, data: Path) -> Train
         batches=batches,
         recipe=recipe,
         machine=machine,
-        choose_precision=compute.precision == "auto",
         old_layers_rate=row.old_layers_rate,
         layer_decay=row.layer_decay,
         cache_frozen=None if row.cache_frozen is False else 0 if row.cache_frozen is True else row.cache_frozen,

@@ -2,7 +2,8 @@
 
 import ctypes
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,7 @@ from torch import nn
 from intaglio.errors import SettingError
 from intaglio.logs import logger
 from intaglio.params.compute import Compute
+from intaglio.training.depthwise import DepthwiseInFp32
 
 # What mallopt(3) sets: constants of glibc's malloc.h.
 M_TRIM_THRESHOLD = -1
@@ -28,9 +30,20 @@ class Machine:
     dtype: torch.dtype
     compile: Literal["auto", "never", "always"] = "never"
 
-    def autocast(self) -> AbstractContextManager[None]:
-        """Mixed precision: weights stay fp32, convolutions and matrix products are computed in `dtype`."""
-        return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not torch.float32)
+    @contextmanager
+    def autocast(self) -> Iterator[None]:
+        """Mixed precision: weights stay fp32, convolutions and matrix products are computed in `dtype`.
+
+        On a CPU depthwise convolutions are not: see `training.depthwise`.
+        """
+        if self.dtype is torch.float32:
+            yield
+            return
+        with ExitStack() as stack:
+            stack.enter_context(torch.autocast(self.device.type, dtype=self.dtype))
+            if self.device.type == "cpu":
+                stack.enter_context(DepthwiseInFp32())
+            yield
 
     @property
     def matrices(self) -> torch.dtype:
