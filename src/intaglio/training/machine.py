@@ -13,7 +13,7 @@ from torch import nn
 from intaglio.errors import SettingError
 from intaglio.logs import logger
 from intaglio.params.compute import Compute
-from intaglio.training.depthwise import DepthwiseInFp32
+from intaglio.training.convolutions import OnCpu
 
 # What mallopt(3) sets: constants of glibc's malloc.h.
 M_TRIM_THRESHOLD = -1
@@ -34,15 +34,13 @@ class Machine:
     def autocast(self) -> Iterator[None]:
         """Mixed precision: weights stay fp32, convolutions and matrix products are computed in `dtype`.
 
-        On a CPU depthwise convolutions are not: see `training.depthwise`.
+        On a CPU some convolutions are computed otherwise: see `training.convolutions`.
         """
-        if self.dtype is torch.float32:
-            yield
-            return
         with ExitStack() as stack:
-            stack.enter_context(torch.autocast(self.device.type, dtype=self.dtype))
+            if self.dtype is not torch.float32:
+                stack.enter_context(torch.autocast(self.device.type, dtype=self.dtype))
             if self.device.type == "cpu":
-                stack.enter_context(DepthwiseInFp32())
+                stack.enter_context(OnCpu())
             yield
 
     @property
