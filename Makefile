@@ -7,6 +7,8 @@ SHELL := bash
 .PHONY: help run test test-long setup lock force
 
 CORES ?= 4
+# Files of tests at a time. Most of a test's time is one core's, or spent on starting programs.
+TESTS ?= 2
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do $$python -c \
 	'import sys; sys.version_info >= (3, 11) and print(sys._base_executable)' 2> /dev/null || :; done | head -n 1)
 
@@ -36,10 +38,10 @@ test: $(READY) ## all checks, and the tests that take seconds
 	ruff format --check
 	mypy
 	snakefmt --check Snakefile workflow
-	pytest -m 'not long'
+	pytest -n $(TESTS) --dist loadfile -m 'not long'
 
 test-long: $(READY) ## the tests that take minutes
-	pytest -m long
+	pytest -n $(TESTS) --dist loadfile -m long
 
 setup: $(READY) ## make .venv and find or install a browser, as all commands do first (PYTHON=... which Python; BROWSER=no)
 
