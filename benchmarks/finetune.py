@@ -74,6 +74,7 @@ SHOWN = (
     ("times_timm", "times timm's", 1, 2),
     ("times_transformers", "times transformers'", 1, 2),
     ("cpu", "CPU seconds", 1, 1),
+    ("cpu_speed", "images a CPU second", 1, 1),
     ("accuracy", "test accuracy, %", 100, 1),
 )
 
@@ -277,6 +278,7 @@ def rounds(args: argparse.Namespace, folder: Path, images: int) -> Iterator[dict
         for contender, start in contenders.items():
             record = {"network": name, "contender": contender, "seed": seed, "frozen": freeze} | start()
             record["speed"] = images * args.epochs / record["seconds"]
+            record["cpu_speed"] = images * args.epochs / record["cpu"]
             say(
                 f"{name}, round {seed + 1}, {contender}: {record['seconds']:.1f} s, {record['cpu']:.1f} CPU s, "
                 f"{record['speed']:.1f} images/s, {100 * record['accuracy']:.1f} %, {record['precision']}"
