@@ -12,10 +12,11 @@ All have the same weights, images, epochs, images a step and threads, and the sa
 defaults of both scripts: random resized crops to 224 pixels, mirror images, and brightness, contrast and saturation by
 up to 40 %. What else differs are defaults: timm's train.py decodes images in four processes, transformers' example in
 the process that trains, and ours once, in the step `prepare`; optimizers, rates and schedules are each one's own.
+timm's leaves out the last images of an epoch where they do not fill a batch; they are not counted for it either.
 The runs of a round follow each other, a process each, and medians are over the rounds.
 
 The clock runs from the start of training to its end: timm's `train_one_epoch`, transformers' `Trainer.train`, and ours
-with the choice of the precision and what is computed once of frozen layers. Imports, loading of weights, scoring and
+with what is computed once of frozen layers. Imports, loading of weights, scoring and
 writing of checkpoints are left out for all. Ours is run as `compute.precision: auto` chooses, in fp32, and with the
 first groups of layers frozen and computed once, for images without random changes.
 
@@ -237,7 +238,8 @@ def timm_run(args: argparse.Namespace, folder: Path, short: str, seed: int) -> d
         *("--output", folder, "--experiment", output),
     )
     summary = pd.read_csv(folder / output / "summary.csv")
-    return record | {"accuracy": summary["eval_top1"].iloc[-1] / 100}
+    seen = len(list((images / "train").glob("*/*"))) // args.batch_size * args.batch_size
+    return record | {"images": seen, "accuracy": summary["eval_top1"].iloc[-1] / 100}
 
 
 def transformers_run(args: argparse.Namespace, folder: Path, short: str, seed: int) -> dict[str, Any]:
@@ -276,9 +278,10 @@ def rounds(args: argparse.Namespace, folder: Path, images: int) -> Iterator[dict
             FROZEN: partial(our_run, args, folder, f"{short}-frozen", "auto", seed),
         }
         for contender, start in contenders.items():
-            record = {"network": name, "contender": contender, "seed": seed, "frozen": freeze} | start()
-            record["speed"] = images * args.epochs / record["seconds"]
-            record["cpu_speed"] = images * args.epochs / record["cpu"]
+            record = {"network": name, "contender": contender, "seed": seed, "frozen": freeze, "images": images}
+            record |= start()
+            record["speed"] = record["images"] * args.epochs / record["seconds"]
+            record["cpu_speed"] = record["images"] * args.epochs / record["cpu"]
             say(
                 f"{name}, round {seed + 1}, {contender}: {record['seconds']:.1f} s, {record['cpu']:.1f} CPU s, "
                 f"{record['speed']:.1f} images/s, {100 * record['accuracy']:.1f} %, {record['precision']}"
