@@ -54,6 +54,7 @@ def code(folder: Path) -> Target:
     write(folder / "params.yaml", settings())
     for step in ("weights", "train", "finetune"):
         write(folder / f"code/{step}.json", b"{}")
+    write(folder / "dvc.yaml", (ROOT / "dvc.yaml").read_bytes())
     given = options(params="params.yaml", source="code", lock="params.yaml", output="code")
     state = ("logs/", ".intaglio/", "workflow/sources/")
     return Target(folder, ["code", *given], {"params.yaml": damage_either}, state=state)

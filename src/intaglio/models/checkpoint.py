@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from intaglio.errors import SettingError, UserError
 from intaglio.files import replacing
-from intaglio.models.build import build
+from intaglio.models.build import build, check_size
 from intaglio.models.inputs import ImageInput
 from intaglio.models.parts import Parts
 from intaglio.models.surgery import adapt_channels
@@ -107,6 +107,7 @@ def load(path: Path) -> tuple[nn.Module, Parts, Card]:
     with torch.device("meta"):
         try:
             network, parts = build(card.config, card.input.built_for, len(card.classes))
+            check_size(card.config, card.input.built_for[1:], card.input.shape[1:], (1.0,))
         except SettingError as error:
             raise UserError(f"{path}: {error.problem.partition(';')[0]}; {FIX}") from error
         adapt_channels(network, parts, card.input.built_for[0], card.input.shape[0])
