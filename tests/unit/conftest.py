@@ -1,12 +1,29 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 from experiments import Compare
+from local_site import Site, serving
 
 from intaglio.commands import compare
+from intaglio.fetching import http
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pauses between the tries of a download."""
+    monkeypatch.setattr(http, "FIRST_WAIT", 0)
+    monkeypatch.setattr(http, "JITTER", 0)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A web server whose files a test chooses."""
+    with serving() as server:
+        yield server
 
 
 @pytest.fixture

@@ -109,12 +109,17 @@ def prepare(folder: Path) -> Target:
     return Target(folder, ["prepare", *given], {"raw": damage_originals}, ("prepared",))
 
 
+def members(content: bytes) -> dict[str, bytes]:
+    """The files of a tar, by name."""
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        return {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+
+
 def damage_originals(content: bytes, chance: Random) -> bytes:
     """A raw tar: its manifest, its file with the manifest that fits it, or its bytes."""
     if chance.random() < 0.3:
         return damage_bytes(content, chance)
-    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
-        files = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+    files = members(content)
     if chance.random() < 0.4:
         files["manifest.json"] = damage_text(files["manifest.json"], chance)
     else:
@@ -155,8 +160,7 @@ def damage_photographs(content: bytes, chance: Random) -> bytes:
     """A raw tar: its manifest, one of its images with the manifest that fits it, or its bytes."""
     if chance.random() < 0.2:
         return damage_bytes(content, chance)
-    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
-        files = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+    files = members(content)
     manifest, *images = files
     if chance.random() < 0.2:
         files[manifest] = damage_text(files[manifest], chance)

@@ -163,7 +163,7 @@ def test_seeds_alone_are_named_as_such_with_their_spread(compared: Compare) -> N
         made.commit(f"Seed {seed}")
     printed = compared("main~2..main")
     assert "differ in the seed alone" in printed
-    assert "base.test.accuracy: 89.00 % ± 1.00 between 3 seeds" in printed
+    assert "base.test.accuracy: 89.00 % ± 1.00 between 3 runs" in printed
 
 
 def test_a_seed_that_was_set_and_not_run_is_not_another_run(compared: Compare) -> None:
@@ -588,7 +588,7 @@ def test_networks_that_differ_in_the_seed_alone_are_one_row_with_one_verdict(com
     assert row(printed, "base.test.loss")[3].startswith("better")
     assert row(printed, "wide.test.accuracy") == ["92.50 %", "92.50 %", "0", "within noise (p = 1)"]
     assert "base-1.test.accuracy" not in printed and "base alone" not in printed
-    assert "differ in the seed alone, one against several" in printed
+    assert "differ in seed or fold alone, one against several" in printed
 
 
 def test_every_shows_the_single_networks_of_a_group_too(compared: Compare) -> None:

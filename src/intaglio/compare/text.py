@@ -167,7 +167,7 @@ def _remarks(comparison: Comparison, rows: Sequence[Row]) -> Iterator[str]:
     if more := len(comparison.rows) - len(rows):
         yield f"{more} more metrics, equal or of single classes or networks: --every shows them"
     if any(count > 1 for row in rows for count in row.counts):
-        yield "±: standard deviation between networks that differ in the seed alone"
+        yield "±: standard deviation between networks that differ in seed or fold alone"
     yield "change: the last column against the first"
     yield from methods([row.verdict for row in rows])
     yield from weakness(rows)

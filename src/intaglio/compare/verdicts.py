@@ -21,7 +21,8 @@ from intaglio.history.snapshot import METRICS, Snapshot, SnapshotReader
 IMAGES = "exact McNemar test of the same test images (Dietterich 1998)"
 CLASSES = "exact McNemar test of each class's images, p adjusted for their number (Benjamini and Hochberg 1995)"
 SEEDS = (
-    "Student's t test of runs that differ in the seed alone, one against several following Crawford and Howell (1998)"
+    "Student's t test of runs that differ in seed or fold alone, one against several following Crawford and Howell "
+    "(1998)"
 )
 BOTH = f"{SEEDS}, and a paired t test of the test images: the larger p of the two"
 ACCURACY = ".test.accuracy"

@@ -107,7 +107,7 @@ def compare_means(there: Sequence[pd.DataFrame], here: Sequence[pd.DataFrame]) -
 
 
 def compare_seeds(there: Sequence[float], here: Sequence[float]) -> float | None:
-    """The p of Student's t test of two experiments, of a measure of runs that differ in the seed alone.
+    """The p of Student's t test of two experiments, of a measure of runs that differ in seed or fold alone.
 
     The spread between seeds is taken to be the same on both sides, so that a single run can be compared with several
     (Crawford and Howell 1998, doi:10.1076/clin.12.4.482.7241). None when there are fewer than three runs, or no spread.
