@@ -58,6 +58,7 @@ def test_what_fits_is_checked_once() -> None:
         ({"compute__device": "mps"}, "compute.device"),
         ({"compute__device": "cpu", "compute__precision": "fp16"}, "compute.precision"),
         ({"recipes__full__augment__shift": 99}, "recipes.full.augment.shift"),
+        ({"recipes__full__augment__jitter": {"hue": 0.1}}, "recipes.full.augment.jitter.hue"),
         ({"recipes__full__resolution": [0.01, 1]}, "recipes.full.resolution"),
         ({"models__small__widths": [100_000] * 3}, "models.small"),
         ({"finetune__finetuned__freeze": 9}, "finetune.finetuned.freeze"),

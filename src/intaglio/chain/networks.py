@@ -13,6 +13,7 @@ import psutil
 from intaglio.data.sets import set_facts
 from intaglio.errors import SettingError, UserError
 from intaglio.files import write_text
+from intaglio.params.augment import check_fits
 from intaglio.params.finetune import FinetuneRow
 from intaglio.params.model import Model, Zoo
 from intaglio.params.reader import Params, canonical
@@ -99,9 +100,7 @@ def _build(name: str, settings: Everything, built: dict[str, Any]) -> Any:
                 freeze(network, parts, row.freeze)
             case _:
                 raise UserError(f"{name}: a row of an unknown table")
-    if recipe.augment.shift >= min(size):
-        problem = f"{recipe.augment.shift} is not smaller than the {min(size)} pixels of {name}'s images; lower it"
-        raise SettingError("recipe.augment.shift", problem)
+    check_fits(recipe.augment, channels, min(size))
     _check_memory(sum(parameter.numel() for parameter in network.parameters()))
     network.requires_grad_(True)
     built[name] = (network, parts, model, shape, (channels, *size))

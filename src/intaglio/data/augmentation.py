@@ -14,7 +14,6 @@ from torchvision.transforms import v2
 
 from intaglio.data.batches import Batch
 from intaglio.data.view import View
-from intaglio.errors import SettingError
 from intaglio.params.augment import Augment
 
 
@@ -30,9 +29,6 @@ class Augmentation:
             mean: of each channel, in 0..1: the colour of what is erased, or comes in at a border.
             classes: K, for the targets of blended images.
             seed: the network's.
-
-        Raises:
-            SettingError: a change of colours, and the images are grey.
         """
         self._seed = seed
         self._changes = v2.Compose(changes) if (changes := _changes(config, view, mean)) else None
@@ -78,9 +74,6 @@ def _changes(config: Augment, view: View, mean: Sequence[float]) -> list[v2.Tran
     if config.trivial_augment:
         changes.append(v2.TrivialAugmentWide(interpolation=v2.InterpolationMode.BILINEAR, fill=fill))
     if config.jitter is not None:
-        for name in ("saturation", "hue"):
-            if len(mean) == 1 and getattr(config.jitter, name):
-                raise SettingError(f"recipe.augment.jitter.{name}", "the images are grey; leave it out")
         changes.append(v2.ColorJitter(**config.jitter.model_dump()))
     if config.erase:
         changes.append(v2.RandomErasing(config.erase, value=fill))

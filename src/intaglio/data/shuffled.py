@@ -16,7 +16,7 @@ from intaglio.data.sampling import draw, drawn, once
 from intaglio.data.store import Prepared
 from intaglio.data.view import View
 from intaglio.errors import SettingError
-from intaglio.params.augment import Augment
+from intaglio.params.augment import Augment, check_fits
 from intaglio.params.recipe import ImageRecipe
 
 if TYPE_CHECKING:
@@ -215,11 +215,7 @@ def for_training(
             "recipe.batch_size",
             f"{recipe.batch_size} is more than the {len(split.labels)} training images; lower it, or raise per_class",
         )
-    if recipe.augment.shift >= min(view.size):
-        raise SettingError(
-            "recipe.augment.shift",
-            f"{recipe.augment.shift} is not smaller than the images' {min(view.size)} pixels; lower it",
-        )
+    check_fits(recipe.augment, len(prepared.facts.mean), min(view.size))
     batches = EpochBatches(
         split.images,
         torch.from_numpy(split.labels),

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from intaglio.errors import SettingError
 from intaglio.params.section import Section
 
 Range = Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=2, max_length=2)]
@@ -76,3 +77,18 @@ class Augment(Section):
         if self.rand_augment is not None and self.trivial_augment:
             raise ValueError("rand_augment and trivial_augment are alternatives; leave out one")
         return self
+
+
+def check_fits(augment: Augment, channels: int, side: int) -> None:
+    """Check the changes against the images of a network: their channels, and the pixels of their shorter side.
+
+    Raises:
+        SettingError: a change is not one of such images.
+    """
+    if augment.shift >= side:
+        problem = f"{augment.shift} is not smaller than the {side} pixels of the network's images; lower it"
+        raise SettingError("recipe.augment.shift", problem)
+    if augment.jitter is not None and channels == 1:
+        for name in ("saturation", "hue"):
+            if getattr(augment.jitter, name):
+                raise SettingError(f"recipe.augment.jitter.{name}", "the network's images are grey; leave it out")
