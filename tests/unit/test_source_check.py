@@ -30,7 +30,11 @@ def check(data: str | None = None, weights: str = "published") -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["/nope", "x#sha256=xyz", "~nosuchuser/x", "file://[", "s3://bucket/x", f".#sha256={'0' * 64}"]
+    "source",
+    [
+        *("/nope", "x#sha256=xyz", "~nosuchuser/x", "file://[", "s3://bucket/x"),
+        *(f".#sha256={'0' * 64}", f"params.yaml#sha256={'0' * 64}"),
+    ],
 )
 def test_a_new_source_that_cannot_be_read_is_one_line_before_the_old_ones_output_is_lost(
     run: RecordedRun, source: str
@@ -53,7 +57,10 @@ def test_what_was_made_from_a_source_needs_it_no_more(run: RecordedRun) -> None:
         check("/elsewhere/fashion.tar")
 
 
-@pytest.mark.parametrize("source", ["/nope/net.pth", "pypi:a b", "net.pth#sha256=xyz"])
+@pytest.mark.parametrize(
+    "source",
+    ["/nope/net.pth", "pypi:a b", "net.pth#sha256=xyz", "params.yaml", f"params.yaml#sha256={'0' * 64}"],
+)
 def test_weights_have_a_source_too(run: RecordedRun, source: str) -> None:
     run.set("weights", lite0={"model": "timm/tf_efficientnet_lite0", "source": source})
     check(weights=source)

@@ -24,6 +24,12 @@ def clone(tmp_path: Path, cache: Path) -> Callable[..., Project]:
 
 
 @pytest.fixture(scope="session")
+def clone_of(cache: Path) -> Callable[[Path], Project]:
+    """Make a fresh clone with small settings in a folder."""
+    return lambda root: tiny_clone(root, cache)
+
+
+@pytest.fixture(scope="session")
 def finished_once(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Project:
     """A clone in which `snakemake` has run; shared, so not to be changed."""
     project = tiny_clone(tmp_path_factory.mktemp("finished") / "clone", cache)

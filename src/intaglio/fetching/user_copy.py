@@ -139,13 +139,22 @@ def fetch_whole(user_copy: UserCopy, cache: Cache, settings: Download) -> Path:
             f"{error.filename or cache.folder}: {error.strerror or error}; free some space, or set INTAGLIO_CACHE to "
             "a folder that can be written"
         ) from error
-    if computed != user_copy.checksum:
+    compare(user_copy, computed)
+    return path
+
+
+def compare(user_copy: UserCopy, computed: str) -> None:
+    """Compare the SHA-256 of the file itself with the one given; without one, any content will do.
+
+    Raises:
+        SettingError: it is another one.
+    """
+    if user_copy.checksum not in (None, computed):
         raise SettingError(
             user_copy.key,
             f"{user_copy.address} has SHA-256 {computed}, not the one given; if you trust this file, "
             f"write source: {user_copy.address}#sha256={computed}",
         )
-    return path
 
 
 def read_copy(user_copy: UserCopy, originals: Originals, cache: Cache, workspace: Workspace) -> dict[str, Written]:
@@ -165,12 +174,8 @@ def read_copy(user_copy: UserCopy, originals: Originals, cache: Cache, workspace
             files = dict(_from_local_folder(user_copy.local, originals, workspace))
         else:
             path = user_copy.local or _downloaded(user_copy, cache, workspace)
-            if user_copy.checksum is not None and (computed := _checksum(path, address)) != user_copy.checksum:
-                raise SettingError(
-                    user_copy.key,
-                    f"{address} has SHA-256 {computed}, not the one given; if you trust this file, "
-                    f"write source: {address}#sha256={computed}",
-                )
+            if user_copy.checksum is not None:
+                compare(user_copy, _checksum(path, address))
             files = _from_file(path, user_copy, originals, workspace)
         if user_copy.checksum is None:
             for name, written in files.items():

@@ -111,7 +111,8 @@ def _from_package(address: str, checksum: str | None, cache: Cache, workspace: W
         if checksum and (kept := cache.find(checksum)):
             return kept
     written = package_file.read(wanted, SUFFIXES, LARGEST, workspace.new, workspace.settings)
-    return cache.keep(_compared(written, str(wanted), checksum, key))
+    check_content(written.sha256, str(wanted), checksum, key)
+    return cache.keep(written)
 
 
 def _from_copy(source: str, checksum: str | None, cache: Cache, workspace: Workspace, key: str) -> Written:
@@ -120,7 +121,8 @@ def _from_copy(source: str, checksum: str | None, cache: Cache, workspace: Works
         raise SettingError(key, f"{copy.address} is not a file; name the file with the weights")
     path = copy.local or download(copy.address, workspace.partial, LARGEST, workspace.settings)
     written = _written(path, workspace, copy.address)
-    return cache.keep(_compared(written, copy.address, checksum, key))
+    check_content(written.sha256, copy.address, checksum, key)
+    return cache.keep(written)
 
 
 def _written(path: Path, workspace: Workspace, what: str) -> Written:
@@ -128,10 +130,14 @@ def _written(path: Path, workspace: Workspace, what: str) -> Written:
         return write_down(stream, workspace.new / "weights", LARGEST, what)
 
 
-def _compared(written: Written, what: str, checksum: str | None, key: str) -> Written:
-    trust = f"if you trust it, write source: {what}#sha256={written.sha256}"
+def check_content(computed: str, what: str, checksum: str | None, key: str) -> None:
+    """Compare the SHA-256 of a file with the one that is expected.
+
+    Raises:
+        SettingError: it is another one, or none is given.
+    """
+    trust = f"if you trust it, write source: {what}#sha256={computed}"
     if checksum is None:
         raise SettingError(key, f"{what} needs a checksum, so that the same weights are used each time; {trust}")
-    if written.sha256 != checksum:
-        raise SettingError(key, f"{what} has SHA-256 {written.sha256}, and not the one that is expected; {trust}")
-    return written
+    if computed != checksum:
+        raise SettingError(key, f"{what} has SHA-256 {computed}, and not the one that is expected; {trust}")
