@@ -19,7 +19,7 @@ from PIL import Image
 from intaglio.data import store
 from intaglio.data.catalogue import CATALOG
 from intaglio.data.images import Selected
-from intaglio.data.split import Official, split
+from intaglio.data.split import ByNumber, Official, split
 from intaglio.params.data import KnownSet, Split
 from intaglio.params.reader import Params
 from intaglio.params.seed import Seed
@@ -80,7 +80,7 @@ def main() -> None:
     images, labels, official_test = read(args.copy, entry.classes, again=args.again)
     shares = Split(validation=0.05, test="official")
     row = KnownSet(set="cifar10", source=None, per_class="all", split=shares)
-    rows = split(labels, entry.classes, Official(test=np.arange(official_test, len(labels))), row, seed)
+    rows = split(labels, entry.classes, Official(test=np.arange(official_test, len(labels))), row, seed, ByNumber())
     chosen: dict[store.SplitName, NDArray[np.int64]] = {
         "train": rows.train,
         "validation": rows.validation,

@@ -1,5 +1,6 @@
 """Your own images: awkward files, folders and tables, from the source to the prepared file."""
 
+import hashlib
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import tarfile
 import unicodedata
 import zipfile
 import zlib
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,10 +26,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.numpy import load_file
 
+from intaglio.chain import own_stages
 from intaglio.chain.preflight import check_settings
 from intaglio.chain.sources import refresh_sources
-from intaglio.data import own_images
+from intaglio.data import own_images, pack_images
 from intaglio.data.data_report import DataReport
+from intaglio.data.listing import NO_SPLIT, read_listing
 from intaglio.data.photograph import BadImageError, decode
 from intaglio.data.store import Prepared, open_prepared
 from intaglio.errors import UserError
@@ -272,6 +276,27 @@ def test_a_folder_becomes_a_prepared_file_with_its_classes_in_order() -> None:
     assert np.allclose(prepared.facts.mean, found.mean((0, 1))) and np.allclose(prepared.facts.std, found.std((0, 1)))
 
 
+def test_a_new_photograph_leaves_the_others_in_their_splits() -> None:
+    folder(each=30)
+    before = {name: contents(name) for name in ("train", "validation", "test")}
+    save(Path("photos/cat/0000.png"), noise(5000))  # the first by name
+    save(Path("photos/dog/new.png"), noise(5001))
+    for name, images in before.items():
+        # One more image can move the end of a split by one image of its class.
+        assert len(images - contents(name)) <= 2, name
+    assert before["test"] and before["test"].isdisjoint(before["train"])
+    (Path("photos/cat/0000.png")).unlink()
+    (Path("photos/dog/new.png")).rename("photos/dog/0.png")
+    Path("photos/dog/0.png").unlink()
+    save(Path("photos/dog/renamed.png"), noise(1000))
+    assert {name: contents(name) for name in before} == before
+
+
+def contents(split: str) -> set[bytes]:
+    """The images of a split of the folder `photos`."""
+    return {image.tobytes() for image in run().split(split).images.read()}  # type: ignore[arg-type]
+
+
 def test_a_zip_or_tar_of_a_folder_gives_the_same_bytes_as_the_folder() -> None:
     folder()
     (Path("photos") / "cat" / ("é" * 60 + ".png")).write_bytes((Path("photos") / "cat" / "0.png").read_bytes())
@@ -362,6 +387,66 @@ def test_links_that_leave_the_folder_go_in_circles_or_to_nothing_are_errors() ->
     rejected("again", "circle")
 
 
+@pytest.mark.parametrize("where", ["cat/", "cat/.trash/"])
+def test_what_would_stop_dvc_as_it_reads_the_folder_is_an_error(where: str) -> None:
+    folder()
+    path = Path(f"photos/{where}odd")
+    path.parent.mkdir(exist_ok=True)
+    os.mkfifo(path)
+    rejected("odd", "pipe")
+    path.unlink()
+    path.symlink_to("nothing")
+    rejected("odd", "nothing")
+    path.unlink()
+    Path("photos/.dvcignore").write_text("")
+    rejected(".dvcignore")
+
+
+def test_a_folder_with_the_project_in_it_is_an_error() -> None:
+    folder()
+    rejected("has the project in it", source=".")
+
+
+def test_an_image_that_comes_while_dvc_records_the_folder_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder()
+    recorded = []
+
+    def record(_: Sequence[str]) -> None:
+        recorded.append(LISTING.read_bytes())
+        md5 = hashlib.md5(recorded[-1], usedforsecurity=False).hexdigest()
+        own_stages.LOCK.write_text(json.dumps({"stages": {"photos": {"outs": [{"md5": md5}]}}}))
+        if len(recorded) < 2:
+            save(Path("photos/cat/new.png"), noise(1))
+
+    monkeypatch.setattr(own_stages, "commit_as_they_are", record)
+    monkeypatch.setattr(own_stages, "let_dvc_do_without_git", lambda: None)
+    monkeypatch.setattr(own_stages.shutil, "which", lambda name: name if name == "dvc" else None)
+    row = {"set": "folder", "source": "photos", "side": SIDE, "split": {"validation": 0.2, "test": 0.2}}
+    assert refresh_sources(Settings(row)) == ["photos"]  # type: ignore[arg-type]
+    assert len(recorded) == 2 and recorded[1] == LISTING.read_bytes() != recorded[0]
+    assert read_listing(LISTING).images[NO_SPLIT]["cat"].files == 11
+    # What a crash leaves of DVC's record is made again.
+    own_stages.LOCK.write_bytes(b"\xff{")
+    own_stages.STAGES.write_bytes(b"\xff")
+    assert refresh_sources(Settings(row)) == []  # type: ignore[arg-type]
+    assert len(recorded) == 3
+
+
+def test_an_archive_that_changes_while_it_is_read_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tarfile.open("photos.tar.gz", "w:gz") as archive:
+        archive.add(folder())
+    run("photos.tar.gz")
+    OUTPUT.unlink()
+    read = pack_images._sha256
+
+    def changed(opened: Any, path: str) -> str:
+        os.utime("photos.tar.gz")
+        return read(opened, path)
+
+    monkeypatch.setattr(pack_images, "_sha256", changed)
+    rejected("changed while it was read", source="photos.tar.gz")
+
+
 def test_a_link_inside_the_folder_is_followed() -> None:
     folder()
     Path("photos/cat/link.png").symlink_to("../cat/0.png")
@@ -387,7 +472,7 @@ def test_nothing_is_written_into_the_source() -> None:
 def test_bad_files_are_an_error_that_names_the_first_and_the_log_has_each(caplog: pytest.LogCaptureFixture) -> None:
     folder()
     for number in range(30):
-        Path(f"photos/cat/bad{number:02}.jpg").write_bytes(NOISY[:500])
+        Path(f"photos/cat/bad{number:02}.jpg").write_bytes(NOISY[: 500 + number])
     rejected("30 of 50", "cat/bad00.jpg")
     assert all(f"cat/bad{number:02}.jpg" in caplog.text for number in range(30))
     prepared = run(on_bad_image="skip")

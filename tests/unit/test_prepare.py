@@ -23,7 +23,7 @@ from intaglio.data.catalogue import CATALOG, Entry
 from intaglio.data.decode import Decoded
 from intaglio.data.images import Selected
 from intaglio.data.listing import Listing
-from intaglio.data.split import Official, split
+from intaglio.data.split import ByNumber, Official, split
 from intaglio.data.store import Facts, Prepared, Split, moments, open_prepared
 from intaglio.errors import SettingError, UserError
 from intaglio.fetching.content import Written
@@ -233,7 +233,7 @@ def settings(**changes: object) -> KnownSet:
 
 
 def divide(labels: np.ndarray, seed: int = 0, **changes: object):
-    return split(labels, DIGITS.classes, Official(), settings(**changes), seed)
+    return split(labels, DIGITS.classes, Official(), settings(**changes), seed, ByNumber())
 
 
 COUNTS = st.lists(st.integers(4, 40), min_size=10, max_size=10)

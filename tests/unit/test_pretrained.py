@@ -156,6 +156,22 @@ def test_safetensors_are_read_whatever_the_file_is_called(tmp_path: Path) -> Non
     assert list(read_state(tmp_path / "net", "file")) == ["weight"]
 
 
+@pytest.mark.parametrize("old", [True, False], ids=["old format of torch.save", "safetensors"])
+def test_a_file_that_is_cut_short_is_said_to_be_damaged(old: bool, tmp_path: Path) -> None:
+    path = tmp_path / "net"
+    state = {"first": torch.ones(20, 3), "second": torch.ones(4)}
+    if old:
+        torch.save(state, path, _use_new_zipfile_serialization=False)
+    else:
+        save_file(state, path)
+    content = path.read_bytes()
+    for end in range(40, len(content), 7):
+        path.write_bytes(content[:end])
+        with pytest.raises(UserError) as error:
+            read_state(path, "file")
+        assert "run code" not in str(error.value) or (old and end < 500)
+
+
 @pytest.mark.parametrize("content", [b"", b"\x00" * 100, b"PK\x03\x04", b"\x80\x02.", b"{}", b"<html>"])
 def test_a_file_of_another_kind_is_an_error(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "net.pth").write_bytes(content)

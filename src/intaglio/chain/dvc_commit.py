@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from intaglio.chain.clone_lock import BusyError
@@ -38,12 +39,13 @@ def commit(runs: Mapping[str, tuple[Stage, RunRecord]], refresh_code: Callable[[
         code.save(run_cache=False)
         while refresh_code():  # the source was edited since
             code.save(run_cache=False)
-        _write(code)
+        done = [code]
         for name, (stage, run) in runs.items():
             (recorded,) = repo.stage.collect(name)
             recorded.save(run_cache=False)
             if is_entry_of(run, stage, to_single_stage_lockfile(recorded)):
-                _write(recorded)
+                done.append(recorded)
+        _write(repo, done)
 
     _with_dvc(record)
 
@@ -84,8 +86,14 @@ def _with_dvc(record: Callable[[Any], None]) -> None:
         time.sleep(WAIT)
 
 
-def _write(stage: Any) -> None:
-    """Keep a stage's outputs in the cache, where earlier runs are found, and write its entry."""
-    stage.repo.stage_cache.save(stage)
-    stage.commit()
-    stage.dump(update_pipeline=False)
+def _write(repo: Any, stages: Sequence[Any]) -> None:
+    """Keep the stages' outputs in the cache, where earlier runs are found, and write all entries at once.
+
+    Keeping takes long, and somebody may commit the lock file meanwhile: it is the old one whole, or the new one.
+    """
+    from dvc.dvcfile import Lockfile
+
+    for stage in stages:
+        repo.stage_cache.save(stage)
+        stage.commit()
+    Lockfile(repo, str(Path(stages[0].path).with_name(LOCK.name))).dump_stages(stages)

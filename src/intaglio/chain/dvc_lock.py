@@ -93,6 +93,9 @@ def dvc_waits(patience: float = PATIENCE) -> Iterator[None]:
             if not waits:
                 logger.warning("%s/lock: waiting for %s", FOLDER, holder)
             waits = True
+        except OSError as error:
+            reason = error.strerror or error
+            raise UserError(f"{FOLDER}/lock: cannot be taken: {reason}; make the clone writable") from error
     try:
         yield
     finally:

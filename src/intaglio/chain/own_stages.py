@@ -34,33 +34,39 @@ class OwnStage:
     changed: bool
 
 
-def write_stages(stages: Sequence[OwnStage], *, record: bool) -> None:
+def write_stages(stages: Sequence[OwnStage], *, record: bool) -> bool:
     """Write the file, if that changes it.
 
     Args:
         stages: of this machine.
         record: whether to let DVC record those that have changed as up to date.
 
+    Returns:
+        Whether DVC has recorded any: as they were then, which may be later than they were listed.
+
     Raises:
         UserError: it cannot be written.
     """
     if not stages and not STAGES.exists():
-        return
+        return False
     listed = {stage.name: _stage(stage) for stage in stages}
     text = HEAD + as_json({"stages": listed}) if stages else NO_STAGES
-    rewritten = not STAGES.exists() or STAGES.read_text(encoding="utf-8") != text
+    known = _recorded()
+    rewritten = not STAGES.exists() or STAGES.read_bytes() != text.encode()
     if rewritten:
         write_text(STAGES, text)
-        if not stages or not LOCK.exists():
-            write_text(LOCK, NO_LOCK)
+    if known is None or (rewritten and not stages):
+        write_text(LOCK, NO_LOCK)
     if not stages:
-        return
+        return False
     _let_git_overlook()
-    known = _recorded()
+    known = known or {}
     new = [stage.name for stage in stages if stage.changed or rewritten or known.get(stage.name) != _md5(stage.name)]
-    if record and new and shutil.which("dvc") is not None:
-        let_dvc_do_without_git()
-        commit_as_they_are([f"{STAGES}:{name}" for name in new])
+    if not (record and new and shutil.which("dvc") is not None):
+        return False
+    let_dvc_do_without_git()
+    commit_as_they_are([f"{STAGES}:{name}" for name in new])
+    return True
 
 
 def _stage(stage: OwnStage) -> dict[str, object]:
@@ -73,12 +79,12 @@ def _stage(stage: OwnStage) -> dict[str, object]:
     }
 
 
-def _recorded() -> dict[str, str]:
-    """The MD5 of each listing that DVC has on record."""
+def _recorded() -> dict[str, str] | None:
+    """The MD5 of each listing that DVC has on record; None if that is not there, or damaged."""
     try:
         return {name: stage["outs"][0]["md5"] for name, stage in read_yaml(LOCK)["stages"].items()}
     except (UserError, TypeError, KeyError, IndexError, AttributeError):
-        return {}
+        return None
 
 
 def _md5(name: str) -> str | None:

@@ -139,7 +139,7 @@ def record_results() -> None:
     atexit.unregister(_record_at_exit)
     try:
         if not inside_of_dvc():
-            _print(f"{len(update_dvc_lock())} stages newly recorded in dvc.lock")
+            _print(f"{len(update_dvc_lock(_print))} stages newly recorded in dvc.lock")
         update_snakemake()
     except UserError as error:
         raise Error(str(error)) from error

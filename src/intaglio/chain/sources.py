@@ -18,6 +18,11 @@ from intaglio.params.data import FolderSet, KnownSet, OwnSet, PublishedPhotograp
 from intaglio.params.download import Download
 from intaglio.params.schema import Everything
 
+# How often the images are listed while they go on changing.
+ATTEMPTS = 5
+# A table's images in more places than this are watched as the whole folder.
+PLACES = 100
+
 
 def refresh_sources(settings: Everything, *, record: bool = True) -> list[str]:
     """Bring the listings up to date; one that is keeps its time. Returns the rows whose listing changed.
@@ -31,6 +36,20 @@ def refresh_sources(settings: Everything, *, record: bool = True) -> list[str]:
     Raises:
         UserError: a source is not there and has no listing, or is not accepted.
     """
+    changed: list[str] = []
+    for _ in range(ATTEMPTS):
+        again, stages = _list_all(settings)
+        changed += [name for name in again if name not in changed]
+        # DVC reads the folders itself, and would hide for good what changed in between.
+        if not write_stages(stages, record=record):
+            return changed
+    raise UserError(
+        f"{SOURCES}: the images of {', '.join(changed) or 'a row'} change all the time; wait until they do not"
+    )
+
+
+def _list_all(settings: Everything) -> tuple[list[str], list[OwnStage]]:
+    """Write the listings that changed; returns their rows, and the stages that watch what is on this machine."""
     changed = []
     stages = []
     for name, row in settings.data.items():
@@ -49,8 +68,7 @@ def refresh_sources(settings: Everything, *, record: bool = True) -> list[str]:
     for path in sorted(SOURCES.glob("*.json")):
         if path.stem not in settings.data:
             path.unlink()
-    write_stages(stages, record=record)
-    return changed
+    return changed, stages
 
 
 def _list_own(
@@ -83,6 +101,8 @@ def _list_own(
 def _folders(table: Path, paths: list[str]) -> list[Path]:
     """The files and folders beside a table that its images are in; the table's own folder where they are many."""
     tops = sorted({path.split("/")[0] for path in paths})
+    if len(tops) > PLACES and not Path.cwd().is_relative_to(table.parent.resolve()):
+        return [table.parent]
     return [table.parent / top for top in tops]
 
 

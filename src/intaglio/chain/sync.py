@@ -13,6 +13,7 @@ import shutil
 import stat
 import time
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from intaglio.chain.run_record import RunRecord, past_run, read_record
 from intaglio.chain.stages import PARAMS, Stage, read_stages
 from intaglio.chain.step_source import CODE, SOURCE
 from intaglio.chain.step_source import LOCK as REQUIREMENTS
-from intaglio.errors import UserError
+from intaglio.errors import UserError, counted
 from intaglio.files import as_json, replacing, write_json, write_text
 from intaglio.params.reader import Params
 
@@ -126,10 +127,14 @@ def behind() -> list[str]:
     return names
 
 
-def update_dvc_lock() -> list[str]:
+def update_dvc_lock(tell: Callable[[str], None] = lambda _: None) -> list[str]:
     """Commit to `dvc.lock` the jobs that are true with the present settings, and no others. Only to be called `alone`.
 
-    Returns the names of those that it did not have.
+    Args:
+        tell: is given a line before what may take minutes.
+
+    Returns:
+        The names of those that it did not have.
 
     Raises:
         UserError: DVC cannot write it.
@@ -144,6 +149,8 @@ def update_dvc_lock() -> list[str]:
         if job.true is not None and job.current and (job.true != job.locked or not cache.holds(job.true.outputs))
     }
     hashes.keep()
+    if runs:
+        tell(f"recording {counted(len(runs), 'stage')} in dvc.lock: commit it when that is done")
     commit(runs, lambda: refresh(SOURCE, REQUIREMENTS, CODE))
     return list(runs)
 
@@ -155,8 +162,10 @@ def _remember(stage: Stage, run: RunRecord) -> None:
     again, although the job went on to its end or DVC has made its files since.
     """
     _, past = past_run(stage, run.settings, run.inputs)
+    cache = Cache()
+    if not cache.holds(run.outputs):
+        cache.keep(run.outputs)  # a pull brings all but the metrics, which are in git; and `dvc gc` takes these away
     if read_outputs(past, stage.outputs) != run.outputs:
-        Cache().keep(run.outputs)  # a pull brings all but the metrics, which are in git
         write_json(past, run.outputs)
     for output in stage.outputs:
         _remove(INCOMPLETE / _encoded(output))

@@ -8,7 +8,7 @@ from intaglio.data import raw as originals
 from intaglio.data import store
 from intaglio.data.catalogue import CATALOG
 from intaglio.data.images import Selected
-from intaglio.data.split import Numbers, Official, split
+from intaglio.data.split import ByNumber, Numbers, Official, split
 from intaglio.errors import UserError
 from intaglio.logs import logger
 from intaglio.params.data import KnownSet
@@ -33,7 +33,7 @@ def prepare(raw: Path, output: Path, row: KnownSet, seed: int) -> None:
     decoded = CATALOG[row.set].decode(files.files, raw)
     first = decoded.official_test
     official = Official(test=None if first is None else np.arange(first, len(decoded.labels)))
-    rows = split(decoded.labels, decoded.classes, official, row, seed)
+    rows = split(decoded.labels, decoded.classes, official, row, seed, ByNumber())
     parts: dict[store.SplitName, Numbers] = {"train": rows.train, "validation": rows.validation, "test": rows.test}
     splits = {
         name: store.Split(Selected(decoded.images, part), decoded.labels[part], part) for name, part in parts.items()

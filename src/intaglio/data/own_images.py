@@ -21,7 +21,7 @@ from intaglio.data.data_report import FIRST, DataReport, Noticed
 from intaglio.data.duplicates import alike
 from intaglio.data.photograph import BadImageError
 from intaglio.data.raw_images import Original
-from intaglio.data.split import Numbers, Official, Rows, split
+from intaglio.data.split import ByContent, Numbers, Official, Rows, split
 from intaglio.errors import SettingError, UserError, quote
 from intaglio.files import replacing
 from intaglio.logs import logger
@@ -80,7 +80,8 @@ def prepare(raw: Path, output: Path, row: Photographs, seed: int, *, name: str) 
     """
     originals = raw_images.read(raw, row.set)
     labels = np.array([each.label for each in originals.images], np.int64)
-    rows = split(labels, originals.classes, _official(originals.images), row, seed)
+    order = ByContent([each.sha256 for each in originals.images])
+    rows = split(labels, originals.classes, _official(originals.images), row, seed, order)
     # Pillow warns of what it does with odd files, on standard error and without their names.
     with (
         warnings.catch_warnings(action="ignore"),

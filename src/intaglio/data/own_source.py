@@ -10,7 +10,7 @@ from intaglio.data.known_photographs import PHOTOGRAPHS
 from intaglio.data.layout import Placed, arrange
 from intaglio.data.listing import Listing, list_images
 from intaglio.data.table import read_table
-from intaglio.errors import UserError
+from intaglio.errors import SettingError, UserError
 from intaglio.fetching import user_copy
 from intaglio.fetching.cache import Cache
 from intaglio.fetching.collection import Items, collection, named_files, on_disk
@@ -32,6 +32,7 @@ class Opened:
         placed: its images, sorted by path.
         items: their content, by path.
         hashes: their SHA-256, by path; none of an archive's.
+        mark: of an archive: what changes when the file does; None of anything else.
         changed: whether a file is not as it was when it was last opened with the same cache.
         listing: of all of them.
         classes: names in the order of the labels.
@@ -41,6 +42,7 @@ class Opened:
     placed: list[Placed]
     items: Items
     hashes: Mapping[str, str]
+    mark: str | None
     changed: bool
     listing: Listing
     classes: Sequence[str]
@@ -63,7 +65,7 @@ def open_row(row: OwnSet | PublishedPhotographs, settings: Download, *, name: st
     if isinstance(row, PublishedPhotographs) and known_source.is_verified(row):
         with known_source.open_verified(row, Cache.of_user(), settings, scratch) as (placed, items):
             classes = PHOTOGRAPHS[row.set].classes
-            yield Opened(Path(row.source or row.set), placed, items, {}, True, Listing(set=row.set), classes)
+            yield Opened(Path(row.source or row.set), placed, items, {}, None, True, Listing(set=row.set), classes)
         return
     with open_source(row, find(row, settings), name=name, scratch=scratch) as opened:
         yield opened
@@ -78,6 +80,8 @@ def find(row: OwnSet | PublishedPhotographs, settings: Download) -> Path:
     assert row.source is not None
     copy = user_copy.parse(row.source, KEY, otherwise="")
     path = user_copy.fetch_whole(copy, Cache.of_user(), settings)
+    if path.is_dir() and Path.cwd().is_relative_to(path.resolve()):
+        raise SettingError(KEY, f"{path} has the project in it; put the images into a folder of their own")
     if isinstance(row, TableSet) and not path.is_file():
         raise UserError(f"{path}: is a folder; name the table in it, or write set: folder")
     return path
@@ -131,11 +135,12 @@ def archive_sha256(path: Path, name: str) -> str:
 def _opened(row: OwnSet | PublishedPhotographs, path: Path, placed: list[Placed], items: Items, name: str) -> Opened:
     hashes: dict[str, str] = {}
     changed = True
-    archive = None
+    mark = archive = None
     if isinstance(row, TableSet) or path.is_dir():
         hashes, changed = hash_files(items, HASHES / f"{name}.json")
     else:
+        mark = on_disk(str(path), path.stat()).mark
         archive = archive_sha256(path, name)
     listing = list_images(row.set, placed, hashes, archive)
     classes = PHOTOGRAPHS[row.set].classes if isinstance(row, PublishedPhotographs) else listing.classes
-    return Opened(path, placed, items, hashes, changed, listing, classes)
+    return Opened(path, placed, items, hashes, mark, changed, listing, classes)

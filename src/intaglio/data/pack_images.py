@@ -11,6 +11,7 @@ from intaglio.data.own_source import Opened
 from intaglio.data.raw import MANIFEST, member
 from intaglio.data.raw_images import FOLDER, SPLITS
 from intaglio.errors import UserError, quote
+from intaglio.fetching.collection import on_disk
 from intaglio.fetching.content import CHUNK, Damaged, reading
 from intaglio.files import replacing
 
@@ -47,6 +48,8 @@ def write(path: Path, opened: Opened) -> None:
             tar.members.clear()  # type: ignore[attr-defined]
             if content.digest.hexdigest() != sums[each.path]:
                 raise _changed(each.path)
+        if opened.mark is not None and opened.mark != on_disk(str(opened.path), opened.path.stat()).mark:
+            raise _changed(str(opened.path))  # the listing has the hash of the archive as it was
 
 
 def _changed(path: str) -> UserError:

@@ -1,8 +1,9 @@
 """Which images train, validate and test: every share is taken from each class alike."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +35,50 @@ class Official:
     test: Numbers | None = None
 
 
+class Order(Protocol):
+    """How rows are put in a random order."""
+
+    def shuffler(self, seed: int, stream: int) -> Callable[[Numbers], Numbers]:
+        """What shuffles rows; called for one class after the other."""
+
+
+class ByNumber:
+    """The order of numbered images, which stay what they are.
+
+    NumPy promises that the numbers of RandomState never change with its version; those of its newer Generator may.
+    """
+
+    def shuffler(self, seed: int, stream: int) -> Callable[[Numbers], Numbers]:
+        """See `Order`."""
+        return np.random.RandomState([seed, stream]).permutation
+
+
+@dataclass(frozen=True)
+class ByContent:
+    """The order follows from what each image is: one that is added or removed leaves the others where they are.
+
+    Attributes:
+        digests: of each row's content.
+    """
+
+    digests: Sequence[bytes]
+
+    def shuffler(self, seed: int, stream: int) -> Callable[[Numbers], Numbers]:
+        """See `Order`."""
+
+        def key(row: int) -> bytes:
+            return hashlib.sha256(f"{seed} {stream} ".encode() + self.digests[row]).digest()
+
+        return lambda rows: np.array(sorted(rows.tolist(), key=key), np.int64)
+
+
 def split(
-    labels: Numbers, classes: Sequence[str], official: Official, settings: KnownSet | Photographs, seed: int
+    labels: Numbers,
+    classes: Sequence[str],
+    official: Official,
+    settings: KnownSet | Photographs,
+    seed: int,
+    order: Order,
 ) -> Rows:
     """Divide a set: first test, then validation from what is left, then `per_class` images of each class.
 
@@ -45,6 +88,7 @@ def split(
         official: what is divided already.
         settings: the data set's settings.
         seed: start of the random choices.
+        order: how the images of a class are shuffled, of which the first ones are taken.
 
     Raises:
         SettingError: the settings ask for what the set does not have.
@@ -53,10 +97,12 @@ def split(
     for marked in (official.validation, official.test):
         rest = rest if marked is None else np.setdiff1d(rest, marked)
     parts = settings.split
-    test = _part("test", rest, official.test, labels, classes, (parts.test, settings.set), TEST_SEED, TEST)
+    shuffle = order.shuffler(TEST_SEED, TEST)
+    test = _part("test", rest, official.test, labels, classes, (parts.test, settings.set), shuffle)
     rest = np.setdiff1d(rest, test)
+    shuffle = order.shuffler(seed, VALIDATION)
     validation = _part(
-        "validation", rest, official.validation, labels, classes, (parts.validation, settings.set), seed, VALIDATION
+        "validation", rest, official.validation, labels, classes, (parts.validation, settings.set), shuffle
     )
     train = np.setdiff1d(rest, validation)
     available = np.bincount(labels[train], minlength=len(classes))
@@ -70,7 +116,7 @@ def split(
                     f"asks for {settings.per_class} images of each class, but {name} has {count} for training; "
                     f"write {available.min()} or fewer, or all",
                 )
-        train = _choose(train, labels, [settings.per_class] * len(classes), seed, TRAIN)
+        train = _choose(train, labels, [settings.per_class] * len(classes), order.shuffler(seed, TRAIN))
     return Rows(train, validation, test)
 
 
@@ -81,8 +127,7 @@ def _part(
     labels: Numbers,
     classes: Sequence[str],
     asked: tuple[Literal["official"] | float | Fold, str],
-    seed: int,
-    stream: int,
+    shuffle: Callable[[Numbers], Numbers],
 ) -> Numbers:
     """The rows of one split: the official ones, or a share of the rest."""
     share, kind = asked
@@ -94,8 +139,8 @@ def _part(
     if official is not None:
         raise SettingError(key, f"{kind} has an official {name} split; write official, not {_text(share)}")
     if isinstance(share, Fold):
-        return _fold(rest, labels, classes, share, key)
-    return _choose(rest, labels, _shares(labels[rest], classes, share, key), seed, stream)
+        return _fold(rest, labels, classes, share, key, shuffle)
+    return _choose(rest, labels, _shares(labels[rest], classes, share, key), shuffle)
 
 
 def _shares(labels: Numbers, classes: Sequence[str], share: float, key: str) -> list[int]:
@@ -107,12 +152,18 @@ def _shares(labels: Numbers, classes: Sequence[str], share: float, key: str) -> 
     return [min(max(round(share * int(count)), 1), int(count) - 1) for count in available]
 
 
-def _fold(rows: Numbers, labels: Numbers, classes: Sequence[str], fold: Fold, key: str) -> Numbers:
+def _fold(
+    rows: Numbers,
+    labels: Numbers,
+    classes: Sequence[str],
+    fold: Fold,
+    key: str,
+    shuffle: Callable[[Numbers], Numbers],
+) -> Numbers:
     """One fold's rows, sorted: every row is in exactly one fold, and every class in each."""
-    random = np.random.RandomState([TEST_SEED, TEST])
     shuffled = []
     for label, name in enumerate(classes):
-        of_class = random.permutation(rows[labels[rows] == label])
+        of_class = shuffle(rows[labels[rows] == label])
         if len(of_class) < fold.of:
             raise SettingError(key, f"{name} has {len(of_class)} images, too few for {fold.of} folds; write fewer")
         shuffled.append(of_class)
@@ -124,11 +175,7 @@ def _text(share: float | Fold) -> str:
     return f"fold {share.fold} of {share.of}" if isinstance(share, Fold) else str(share)
 
 
-def _choose(rows: Numbers, labels: Numbers, counts: Sequence[int], seed: int, stream: int) -> Numbers:
-    """A number of rows of each class, at random, sorted. A larger count contains the choice of a smaller one.
-
-    NumPy promises that the numbers of RandomState never change with its version; those of its newer Generator may.
-    """
-    random = np.random.RandomState([seed, stream])
-    chosen = [random.permutation(rows[labels[rows] == label])[:count] for label, count in enumerate(counts)]
+def _choose(rows: Numbers, labels: Numbers, counts: Sequence[int], shuffle: Callable[[Numbers], Numbers]) -> Numbers:
+    """A number of rows of each class, at random, sorted. A larger count contains the choice of a smaller one."""
+    chosen = [shuffle(rows[labels[rows] == label])[:count] for label, count in enumerate(counts)]
     return np.sort(np.concatenate(chosen))

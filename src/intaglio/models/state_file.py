@@ -12,6 +12,7 @@ from torch import Tensor
 
 from intaglio.errors import UserError
 
+DAMAGED = "not a file of weights, or damaged; use safetensors, or what torch.save wrote"
 # Where training programs put the weights inside a larger checkpoint; averaged ones come first, as those are scored.
 _WITHIN = ("state_dict_ema", "model_ema", "state_dict", "model")
 # What data-parallel and compiled networks put before each name.
@@ -28,14 +29,28 @@ def read_state(path: Path, what: str) -> dict[str, Tensor]:
     Raises:
         UserError: it is damaged, of another format, holds objects other than tensors, or a tensor has NaN.
     """
-    try:
-        state = load_file(path)
-    except (SafetensorError, OSError, ValueError):
+    begins = _beginning(path, what)
+    if begins[8:] == b"{":  # of the header, after its length
+        try:
+            state = load_file(path)
+        except (SafetensorError, OSError, ValueError, NotImplementedError, KeyError) as error:
+            raise UserError(f"{what}: {DAMAGED}") from error
+    elif begins.startswith((b"PK", b"\x80")):  # a zip archive, and a pickle: the formats of `torch.save`
         state = _weights(_torch_file(path, what), what)
+    else:
+        raise UserError(f"{what}: {DAMAGED}")
     for name, tensor in state.items():
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             raise UserError(f"{what}: {name} has values that are not finite numbers; use another file")
     return state
+
+
+def _beginning(path: Path, what: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(9)
+    except OSError as error:
+        raise UserError(f"{what}: cannot be read: {error.strerror or error}; change its permissions") from error
 
 
 def _torch_file(path: Path, what: str) -> Any:
@@ -46,10 +61,8 @@ def _torch_file(path: Path, what: str) -> Any:
             f"{what}: holds objects other than tensors, which could run code when they are read; use a file of weights "
             "alone, best safetensors"
         ) from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise UserError(f"{what}: not a file of weights, or damaged; use safetensors, or what torch.save wrote") from (
-            error
-        )
+    except Exception as error:  # whatever its reader of pickles raises for damaged ones, AssertionError among it
+        raise UserError(f"{what}: {DAMAGED}") from error
 
 
 def _weights(content: Any, what: str) -> dict[str, Tensor]:

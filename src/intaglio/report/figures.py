@@ -82,7 +82,7 @@ def curves(runs: Sequence[Curve], metric: str, title: str) -> Picture:
         title: what it is, for the text.
     """
     split = f"validation_{metric}" in runs[0].epochs.columns
-    lines = _distinct(runs, f"validation_{metric}" if split else metric)
+    lines = _distinct(runs, [f"validation_{metric}", f"train_{metric}"] if split else [metric])
 
     def draw(axes: Axes, theme: Theme) -> None:
         for number, name, run in lines:
@@ -129,11 +129,18 @@ def curves(runs: Sequence[Curve], metric: str, title: str) -> Picture:
     return picture(draw, (4.8, 3.3), f"{title} by epoch: {', '.join(run.name for run in runs)}")
 
 
-def _distinct(runs: Sequence[Curve], column: str) -> list[tuple[int, str, Curve]]:
-    """The runs with a curve of their own, each with its number and what to call it and all that share it."""
+def _distinct(runs: Sequence[Curve], columns: list[str]) -> list[tuple[int, str, Curve]]:
+    """The runs that look different, each with its number and what to call it and all that look the same."""
     lines: list[tuple[int, list[str], Curve]] = []
     for number, run in enumerate(runs):
-        same = next((names for _, names, other in lines if other.epochs[column].equals(run.epochs[column])), None)
+        same = next(
+            (
+                names
+                for _, names, other in lines
+                if other.epochs[columns].equals(run.epochs[columns]) and other.kept_epoch == run.kept_epoch
+            ),
+            None,
+        )
         if same is not None:
             same.append(run.name)
         else:

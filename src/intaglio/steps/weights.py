@@ -19,7 +19,7 @@ def run(
 
     from intaglio.errors import SettingError
     from intaglio.fetching.cache import Cache
-    from intaglio.fetching.weights import fetch_weights
+    from intaglio.fetching.weights import fetch_weights, is_from_publisher
     from intaglio.logs import logger
     from intaglio.models.checkpoint import Card, Origin, save
     from intaglio.models.pretrained import pretrained
@@ -36,7 +36,9 @@ def run(
     settings = reader.get("download", Download)
     key = f"weights.{name}.source"
     file = fetch_weights(row.source, about.address, Cache.of_user(), settings, key)
-    if about.non_commercial:
+    # Of another file with weights of this network nothing is known but what they were most likely trained on.
+    theirs = is_from_publisher(row.source)
+    if theirs and about.non_commercial:
         logger.warning("%s: the licence of these weights is %s: no commercial use", name, about.licence)
 
     torch.manual_seed(0)  # for what the file does not have: a last layer of another kind
@@ -52,11 +54,21 @@ def run(
         classes = tuple(f"class {number}" for number in range(loaded.classes))
     origin = Origin(
         weights=name,
-        network=f"{about.network}.{about.tag}" if about.tag else about.network,
+        network=f"{about.network}.{about.tag}" if theirs and about.tag else about.network,
         source=row.source,
         sha256=file.sha256,
-        licence=about.licence,
+        licence=about.licence if theirs else None,
     )
-    card = Card(model=config.model_dump(), input=about.input, classes=classes, set=about.set, origin=origin)
+    trained_on = about.set if theirs else "images unknown"
+    card = Card(model=config.model_dump(), input=about.input, classes=classes, set=trained_on, origin=origin)
     save(checkpoint, loaded.network, card)
-    logger.info("%s: %s of %s: %s", name, origin.network, about.set, loaded.report)
+    licence = f"licence {origin.licence}" if origin.licence else "licence unknown"
+    logger.info("%s: %s of %s, %s: %s", name, origin.network, trained_on, licence, loaded.report)
+    if not theirs:
+        logger.info(
+            "%s: mean, deviation, interpolation and crop are taken from %s.%s; if these weights had another crop, set "
+            "it in the rows that start from them",
+            name,
+            about.network,
+            about.tag,
+        )
