@@ -175,6 +175,12 @@ def test_networks_with_the_same_curve_share_a_line(tmp_path: Path, coats: Prepar
     one = curves([Curve("a, b", epochs, 4)], "learning_rate", "Rate")
     both = curves([Curve("a", epochs, 4), Curve("b", epochs, 4)], "learning_rate", "Rate")
     assert both.light == one.light
+    # With the same validation only, both training curves are drawn, and both rings.
+    other = epochs.assign(train_accuracy=epochs["train_accuracy"] / 2)
+    for second in (Curve("a", other, 4), Curve("a", epochs, 3)):
+        alone = curves([Curve("a", epochs, 4)], "accuracy", "Accuracy").light
+        apart = curves([Curve("a", epochs, 4), second], "accuracy", "Accuracy").light
+        assert apart.count(b"<path") > alone.count(b"<path") + 3
 
 
 def test_values_in_the_long_table_have_six_digits() -> None:

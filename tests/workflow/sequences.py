@@ -33,7 +33,8 @@ ROWS = {
     "finetune.tuned": {"start": "base", "data": "digits", "recipe": "few_labels", "freeze": "none"},
     "train.other": {"data": "digits", "model": "small", "recipe": "few_labels"},
 }
-REJECTED = ("a run is active", "is busy", "Unable to acquire lock")
+# DVC protects each output for a moment while it records it, of which a Snakemake that starts just then complains first.
+REJECTED = ("a run is active", "is busy", "Unable to acquire lock", "Write-protected output files")
 # More than any command takes, on a busy machine too.
 LIMIT = 1200.0
 

@@ -81,7 +81,7 @@ def methods(verdicts: Sequence[Verdict | None]) -> Iterator[str]:
     for method in dict.fromkeys(verdict.method for verdict in verdicts if verdict):
         yield f"verdict, where p < {LEVEL} is more than noise: {method}"
     if None in verdicts:
-        yield "–: no verdict from two single values; run more seeds"
+        yield "–: no verdict from two single values, unless they are of the same test images; run more seeds"
 
 
 def _verdict(
