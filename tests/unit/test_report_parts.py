@@ -75,7 +75,7 @@ def _folds(tmp_path: Path, name: str, wrong: int, **row: Any) -> list[Network]:
     """Three networks, each tested on another third of the images."""
     made = []
     for fold in range(3):
-        prepared = write_data(tmp_path / f"{name}-{fold}.safetensors", first=1000 * fold)
+        prepared = write_data(tmp_path / f"{name}-{fold}.safetensors", name=f"coats-{fold}", first=1000 * fold)
         changes, test = {"data": f"coats-{fold}", **row}, {"fold": fold, "of": 3}
         network_name = f"{name}-fold{fold}"
         made.append(_network(tmp_path, network_name, prepared, changes, test=test, wrong=range(wrong + fold)))
@@ -86,7 +86,7 @@ def test_the_folds_of_a_set_are_one_test_set(tmp_path: Path) -> None:
     made = [*_folds(tmp_path, "a", 1), *_folds(tmp_path, "b", 4, recipe="r")]
     (standing,) = standings(made)
     best, other = standing.entries
-    assert (best.name, best.counted, best.images) == ("a", "3 folds", 108)
+    assert (standing.set, best.name, best.counted, best.images) == ("coats", "a", "3 folds", 108)
     assert best.accuracy == pytest.approx(1 - 2 / 36, abs=1e-6)
     assert best.deviation == pytest.approx(1 / 36, abs=1e-6)
     assert other.against_best is not None

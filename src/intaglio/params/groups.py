@@ -30,7 +30,7 @@ def groups(tables: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     siblings: dict[str, list[str]] = {}
     for network in rows:
         siblings.setdefault(_identity(network, rows), []).append(network)
-    wanted = [_common_name(networks) for networks in siblings.values()]
+    wanted = [common_name(networks) for networks in siblings.values()]
     uses = Counter(wanted)
     named = {}
     for name, networks in zip(wanted, siblings.values(), strict=True):
@@ -120,9 +120,9 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _common_name(networks: list[str]) -> str:
+def common_name(names: list[str]) -> str:
     """What the names have in common, without a trailing number or the words seed and fold."""
-    if len(networks) == 1:
-        return networks[0]
-    common = os.path.commonprefix(networks)  # noqa: RUF071  (of the characters: these are not paths)
+    if len(names) == 1:
+        return names[0]
+    common = os.path.commonprefix(names)  # noqa: RUF071  (of the characters: these are not paths)
     return re.sub(r"([-_0-9]|seed|fold)+$", "", common)

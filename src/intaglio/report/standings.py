@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from intaglio.history.noise import LEVEL, compare_means, compare_paired, compare_seeds, runs
-from intaglio.params.groups import groups, repeats
+from intaglio.params.groups import common_name, groups, repeats
 from intaglio.report.networks import Network, tables
 
 
@@ -96,8 +96,10 @@ def standings(networks: Sequence[Network]) -> list[Standing]:
         entry = Entry(group, tuple(by_name[name] for name in names if name not in copies))
         # The same run again says nothing about the spread between seeds, so it stands for itself.
         again = [Entry(name, (by_name[name],)) for name in names if name in copies]
-        data = entry.networks[0].record.data
-        sets.setdefault((data.set, *data.classes), []).extend([entry, *again])
+        # The folds of a set are rows of their own.
+        tested = list(dict.fromkeys(network.record.data.set for network in entry.networks))
+        key = (common_name(tested) or tested[0], *entry.networks[0].record.data.classes)
+        sets.setdefault(key, []).extend([entry, *again])
     place = {network.name: number for number, network in enumerate(networks)}
     made = [Standing(name, _ranked(entries)) for (name, *_), entries in sets.items()]
     return sorted(made, key=lambda standing: min(place[network.name] for network in standing.networks))
