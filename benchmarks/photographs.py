@@ -23,7 +23,6 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from rows import NAME, with_one_network
@@ -31,8 +30,6 @@ from ruamel.yaml import YAML
 
 from intaglio.chain.preflight import check_settings
 from intaglio.chain.sources import refresh_sources
-from intaglio.params.reader import Params
-from intaglio.tasks.new_network import new_network
 
 ROOT = Path(__file__).parents[1]
 CLASSES = ("first", "second", "third", "fourth", "fifth")
@@ -92,7 +89,10 @@ def write_params(folder: Path, model: dict[str, Any], recipe: dict[str, Any], si
 def recipe(**changes: Any) -> dict[str, Any]:
     """An epoch of SGD in batches of 32."""
     recipes = YAML(typ="safe").load(ROOT / "params.yaml")["recipes"]
-    return next(iter(recipes.values())) | {"epochs": 1, "batch_size": 32} | changes
+    recipe = next(iter(recipes.values()))
+    # So low that no network diverges: how well it learns is not measured.
+    optimizer = recipe["optimizer"] | {"learning_rate": 0.001}
+    return recipe | {"epochs": 1, "batch_size": 32, "optimizer": optimizer} | changes
 
 
 def prepare(folder: Path) -> tuple[float, float]:
@@ -119,6 +119,11 @@ def training_memory(folder: Path) -> float:
 
 def loading(folder: Path, architecture: str, changes: dict[str, Any], steps: int, **row: Any) -> tuple[float, float]:
     """Median seconds of a batch's loading, and of a training step on it, at 224 pixels."""
+    import torch
+
+    from intaglio.params.reader import Params
+    from intaglio.tasks.new_network import new_network
+
     augment = {"shift": 0, "shift_until": 1, "flip": "random"} | changes
     params = write_params(folder, {"name": architecture}, recipe(augment=augment), 224, **row)
     training = new_network(Params(params), NAME, folder / "photos.safetensors")
@@ -156,8 +161,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         images = tiles(args.copy)
-        measure_loading(folder / "loading", images, args.count, args.steps)
+        # First, while this process is small: the peak of the one that starts a program counts as the program's.
         measure_sizes(folder / "sizes", images, args.count, args.factors)
+        measure_loading(folder / "loading", images, args.count, args.steps)
 
 
 def measure_sizes(folder: Path, images: NDArray[np.uint8], count: int, factors: Sequence[int]) -> None:
